@@ -35,5 +35,5 @@ func open(t *testing.T, opt store.Options) store.Store {
 }
 
 func TestStoreKeepsItsPromises(t *testing.T) {
-	storetest.Run(t, storetest.Driver{Open: open})
+	storetest.Run(t, storetest.Driver{Open: open, Parse: postgres.ParseStatement, Bytes: "bytea"})
 }

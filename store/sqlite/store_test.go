@@ -17,7 +17,7 @@ import (
 )
 
 func TestStoreKeepsItsPromises(t *testing.T) {
-	storetest.Run(t, storetest.Driver{InFile: true, Parse: sqlite.ParseStatement, Open: func(t *testing.T, opt store.Options) store.Store {
+	storetest.Run(t, storetest.Driver{InFile: true, Parse: sqlite.ParseStatement, Bytes: "BLOB", Open: func(t *testing.T, opt store.Options) store.Store {
 		return open(t, filepath.Join(t.TempDir(), "evrun.db"), sqlite.Options{Options: opt})
 	}})
 }

@@ -28,9 +28,14 @@ func (d Driver) migrate(t *testing.T, s store.Store, statements ...string) error
 // executing returns a settlement whose effect runs a statement; got receives the result.
 func (d Driver) executing(t *testing.T, s store.Store, h store.HandlerID, id string, got *store.Result, err *error, text string, args ...any) store.Settlement {
 	t.Helper()
+	return d.running(t, s, h, id, got, err, d.parse(t, text), args...)
+}
+
+// running is executing for a statement that was parsed before.
+func (d Driver) running(t *testing.T, s store.Store, h store.HandlerID, id string, got *store.Result, err *error, st *store.Statement, args ...any) store.Settlement {
+	t.Helper()
 	e := event("a.b", id)
 	appendAll(t, s, e)
-	st := d.parse(t, text)
 	return store.Settlement{Event: e, Handler: h, Attempt: 1, Started: at, Statement: st, Effect: func(tx store.Tx) store.Outcome {
 		if *got, *err = tx.Exec(st, args); *err != nil {
 			return store.Outcome{State: store.Dead, Error: (*err).Error()}
@@ -51,27 +56,31 @@ func (d Driver) exec(t *testing.T, s store.Store, h store.HandlerID, text string
 func statementValues(t *testing.T, d Driver) {
 	s := d.Open(t, store.Options{})
 	h := register(t, s, "h")[0].ID
-	if err := d.migrate(t, s, `CREATE TABLE t (id INTEGER PRIMARY KEY, v)`); err != nil {
+	if err := d.migrate(t, s, `CREATE TABLE t (id INTEGER PRIMARY KEY, n BIGINT, r DOUBLE PRECISION, s TEXT, b `+d.Bytes+`)`); err != nil {
 		t.Fatal(err)
 	}
 	hostile := []any{
-		nil, int64(9007199254740993), int64(-1 << 63), 1.5, "", "ü", "a\x00b", `'; DROP TABLE t; --`, `"`, `'`, `\`, "a;b", "/*", ":v", "?1", "${ x }",
+		nil, int64(9007199254740993), int64(-1 << 63), 1.5, "", "ü", `'; DROP TABLE t; --`, `"`, `'`, `\`, "a;b", "/*", ":v", "?1", "$1", "$$", "${ x }", "\n",
 		`{"a":"'"}`, "1; ATTACH 'x' AS y", strings.Repeat("x'", 200_000), []byte{0, 255}, []byte{},
 	}
 	for i, v := range hostile {
-		r, err := d.exec(t, s, h, `INSERT INTO t (id, v) VALUES (:id, :v)`, int64(i), v)
+		column := map[string]string{"int64": "n", "float64": "r", "[]uint8": "b"}[fmt.Sprintf("%T", v)]
+		if column == "" {
+			column = "s"
+		}
+		r, err := d.exec(t, s, h, `INSERT INTO t (id, `+column+`) VALUES (:id, :v)`, int64(i), v)
 		if err != nil {
 			t.Fatal(err)
 		}
 		equal(t, "changes", r.Changes, 1)
-		r, err = d.exec(t, s, h, `SELECT v FROM t WHERE id = :id`, int64(i))
+		r, err = d.exec(t, s, h, `SELECT `+column+` FROM t WHERE id = :id`, int64(i))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if b, ok := v.([]byte); ok && len(b) == 0 {
 			v = []byte(nil)
 		}
-		if want := (store.Result{Columns: []string{"v"}, Rows: [][]any{{v}}}); !reflect.DeepEqual(r, want) {
+		if want := (store.Result{Columns: []string{column}, Rows: [][]any{{v}}}); !reflect.DeepEqual(r, want) {
 			t.Errorf("%.40q comes back as %.60v", fmt.Sprint(v), r)
 		}
 	}
@@ -84,12 +93,12 @@ func statementValues(t *testing.T, d Driver) {
 func statementRows(t *testing.T, d Driver) {
 	s := d.Open(t, store.Options{})
 	h := register(t, s, "h")[0].ID
-	if err := d.migrate(t, s, `CREATE TABLE t (n INTEGER PRIMARY KEY, d DATE, at DATETIME)`); err != nil {
+	if err := d.migrate(t, s, `CREATE TABLE t (n INTEGER PRIMARY KEY, d DATE, at TIMESTAMP)`); err != nil {
 		t.Fatal(err)
 	}
-	r, err := d.exec(t, s, h, `INSERT INTO t VALUES (3, '2026-01-02', '2026-01-02 03:04:05'), (1, 'soon', NULL), (2, NULL, NULL) RETURNING n, d, at`)
+	r, err := d.exec(t, s, h, `INSERT INTO t VALUES (3, '2026-01-02', '2026-01-02 03:04:05'), (1, NULL, NULL), (2, NULL, NULL) RETURNING n, d, at`)
 	want := store.Result{Columns: []string{"n", "d", "at"}, Changes: 3,
-		Rows: [][]any{{int64(3), "2026-01-02", "2026-01-02T03:04:05Z"}, {int64(1), "soon", nil}, {int64(2), nil, nil}}}
+		Rows: [][]any{{int64(3), "2026-01-02", "2026-01-02T03:04:05Z"}, {int64(1), nil, nil}, {int64(2), nil, nil}}}
 	if err != nil || !reflect.DeepEqual(r, want) {
 		t.Errorf("%v, %v", r, err)
 	}
@@ -121,7 +130,7 @@ func statementRows(t *testing.T, d Driver) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	if _, err := d.exec(t, s, h, `SELECT zeroblob(:n)`, int64(store.MaxResultBytes+1)); !errors.Is(err, store.ErrStatement) {
+	if _, err := d.exec(t, s, h, `SELECT CAST(:s AS TEXT)`, strings.Repeat("x", store.MaxResultBytes+1)); !errors.Is(err, store.ErrStatement) {
 		t.Errorf("too many bytes: %v", err)
 	}
 	if r, _ := d.exec(t, s, h, `SELECT count(*) FROM t`); r.Rows[0][0] != int64(3) {
@@ -160,7 +169,7 @@ func statementWithItsRun(t *testing.T, d Driver) {
 	equal(t, "third", out[2].State, store.Dead)
 	equal(t, "third: conflict", errors.Is(errs[2], store.ErrConflict), true)
 	equal(t, "emitted", must(s.Event(ctx, "2-done"))(t).Type, "a.done")
-	if r, _ := d.exec(t, s, h, `SELECT group_concat(id) FROM (SELECT id FROM t ORDER BY id)`); r.Rows[0][0] != "1,2" {
+	if r, _ := d.exec(t, s, h, `SELECT string_agg(id, ',' ORDER BY id) FROM t`); r.Rows[0][0] != "1,2" {
 		t.Errorf("stored: %v", r.Rows)
 	}
 }
@@ -171,7 +180,7 @@ const endless = `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)
 func statementStopped(t *testing.T, d Driver) {
 	s := d.Open(t, store.Options{StatementTimeout: 30 * time.Millisecond})
 	h := register(t, s, "h")[0].ID
-	if err := d.migrate(t, s, `CREATE TABLE t (x)`); err != nil {
+	if err := d.migrate(t, s, `CREATE TABLE t (x INTEGER)`); err != nil {
 		t.Fatal(err)
 	}
 	texts := []string{`INSERT INTO t VALUES (0)`, `INSERT INTO t ` + endless, `INSERT INTO t VALUES (2)`, endless, `INSERT INTO t ` + endless,
@@ -196,40 +205,34 @@ func statementStopped(t *testing.T, d Driver) {
 			t.Errorf("%s: %v, %v", text, out[i].State, errs[i])
 		}
 	}
-	if r, err := d.exec(t, s, h, `SELECT group_concat(x) FROM t`); err != nil || r.Rows[0][0] != "0,2,6" {
+	if r, err := d.exec(t, s, h, `SELECT string_agg(CAST(x AS TEXT), ',' ORDER BY x) FROM t`); err != nil || r.Rows[0][0] != "0,2,6" {
 		t.Errorf("stored: %v, %v", r.Rows, err)
 	}
 }
 
-// statementRefused tries forbidden changes of the store's own tables in ways that only the database can detect.
+// statementRefused tries forbidden changes of the store's own tables. What only one dialect can try is in the driver's own tests.
 func statementRefused(t *testing.T, d Driver) {
 	s := d.Open(t, store.Options{})
 	h := register(t, s, "h")[0].ID
 	if _, err := insertUser(t, s, h, "u", store.User{Name: "Ada", Email: "ada@example.com"}, store.Fail); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.migrate(t, s, `CREATE TABLE t (x UNIQUE)`, `CREATE TABLE parent (id INTEGER PRIMARY KEY AUTOINCREMENT)`, `CREATE INDEX t_x ON t (x)`,
-		`CREATE VIRTUAL TABLE words USING fts5(word)`, `CREATE VIEW v AS SELECT name FROM users`, `CREATE TRIGGER fine AFTER INSERT ON t BEGIN INSERT INTO words VALUES (new.x); END`); err != nil {
+	if err := d.migrate(t, s, `CREATE TABLE t (x TEXT UNIQUE)`, `CREATE INDEX t_x ON t (x)`, `CREATE VIEW v AS SELECT name FROM users`); err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range []string{"events", "runs", "users", "handlers", "meta", "schedules", "attempts", "user_migrations", "USERS", `"users"`, "main.users", "[events]", "`events`"} {
+	for _, table := range []string{"events", "runs", "users", "handlers", "meta", "schedules", "attempts", "user_migrations", "USERS", `"users"`} {
 		for _, text := range []string{
-			`DELETE FROM ` + table, `INSERT INTO ` + table + ` DEFAULT VALUES`, `WITH q AS (SELECT 1) DELETE FROM ` + table + ` WHERE 1 IN q`,
-			`REPLACE INTO ` + table + ` DEFAULT VALUES`, `INSERT OR REPLACE INTO ` + table + ` SELECT * FROM ` + table, `DELETE FROM ` + table + ` RETURNING *`,
+			`DELETE FROM ` + table, `INSERT INTO ` + table + ` DEFAULT VALUES`, `WITH q AS (SELECT 1 AS n) DELETE FROM ` + table + ` WHERE 1 IN (SELECT n FROM q)`,
+			`INSERT INTO ` + table + ` SELECT * FROM ` + table, `DELETE FROM ` + table + ` RETURNING *`,
 		} {
 			if _, err := d.exec(t, s, h, text); !errors.Is(err, store.ErrStatement) {
 				t.Errorf("%s: %v", text, err)
 			}
 		}
 		for _, text := range []string{
-			`DROP TABLE ` + table, `ALTER TABLE ` + table + ` ADD COLUMN x`, `ALTER TABLE ` + table + ` RENAME TO y`, `DELETE FROM ` + table,
-			`CREATE TABLE ` + table + ` (x)`, `CREATE TABLE IF NOT EXISTS ` + table + ` (x)`, `ALTER TABLE t RENAME TO ` + strings.TrimPrefix(table, "main."),
-			`CREATE TRIGGER bad AFTER INSERT ON ` + strings.TrimPrefix(table, "main.") + ` BEGIN SELECT 1; END`,
-			`CREATE TRIGGER bad AFTER INSERT ON t BEGIN DELETE FROM ` + strings.TrimPrefix(table, "main.") + `; END`,
-			`CREATE TRIGGER bad BEFORE UPDATE OF x ON t BEGIN DELETE FROM ` + strings.TrimPrefix(table, "main.") + `; END`,
-			`CREATE TRIGGER bad AFTER DELETE ON t WHEN old.x = 1 BEGIN DELETE FROM ` + strings.TrimPrefix(table, "main.") + `; END`,
-			`CREATE TRIGGER bad INSTEAD OF INSERT ON v BEGIN DELETE FROM ` + strings.TrimPrefix(table, "main.") + `; END`,
-			`CREATE TABLE child (x REFERENCES ` + strings.TrimPrefix(table, "main.") + `)`, `ALTER TABLE t ADD COLUMN y REFERENCES ` + strings.TrimPrefix(table, "main."),
+			`DROP TABLE ` + table, `ALTER TABLE ` + table + ` ADD COLUMN x INTEGER`, `ALTER TABLE ` + table + ` RENAME TO y`, `DELETE FROM ` + table,
+			`CREATE TABLE ` + table + ` (x INTEGER)`, `CREATE TABLE IF NOT EXISTS ` + table + ` (x INTEGER)`, `ALTER TABLE t RENAME TO ` + table,
+			`CREATE TABLE child (x INTEGER REFERENCES ` + table + `)`, `ALTER TABLE t ADD COLUMN y INTEGER REFERENCES ` + table,
 		} {
 			if err := d.migrate(t, s, text); !errors.Is(err, store.ErrStatement) {
 				t.Errorf("%s: %v", text, err)
@@ -237,17 +240,13 @@ func statementRefused(t *testing.T, d Driver) {
 		}
 	}
 	for _, text := range []string{
-		`UPDATE users SET name = 'x' FROM t`, `UPDATE OR REPLACE runs SET state = 3`, `INSERT INTO users (name) VALUES ('x') ON CONFLICT DO UPDATE SET name = 'y'`,
-		`INSERT INTO sqlite_sequence VALUES ('t', 1)`, `DELETE FROM sqlite_master`, `UPDATE sqlite_schema SET sql = ''`, `UPDATE sqlite_dbpage SET data = x'00'`,
-		`SELECT load_extension('x')`, `SELECT writefile('x', 'y')`, `SELECT readfile('/etc/passwd')`, `SELECT * FROM pragma_journal_mode('off')`,
-		`SELECT * FROM nothing`, `SELECT FROM`, `INSERT INTO t VALUES (abs(-9223372036854775807 - 1))`,
+		`UPDATE users SET name = 'x' FROM t`, `INSERT INTO users (name) VALUES ('x') ON CONFLICT DO NOTHING`, `SELECT * FROM nothing`, `SELECT 1 +`,
 	} {
 		if _, err := d.exec(t, s, h, text); !errors.Is(err, store.ErrStatement) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	for _, text := range []string{`CREATE UNIQUE INDEX i ON users (name)`, `DROP INDEX events_id_source`, `CREATE TABLE evrun_x (x)`, `DELETE FROM sqlite_sequence`,
-		`CREATE TABLE copy AS SELECT * FROM nothing`} {
+	for _, text := range []string{`CREATE UNIQUE INDEX i ON users (name)`, `DROP INDEX events_id_source`, `CREATE TABLE copy AS SELECT * FROM nothing`} {
 		if err := d.migrate(t, s, text); !errors.Is(err, store.ErrStatement) {
 			t.Errorf("%s: %v", text, err)
 		}
@@ -259,42 +258,45 @@ func statementRefused(t *testing.T, d Driver) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	if r, err := d.exec(t, s, h, `SELECT word FROM words WHERE words MATCH 'hello'`); err != nil || len(r.Rows) != 1 {
-		t.Errorf("full-text search: %v, %v", r, err)
-	}
-	if r, err := d.exec(t, s, h, `SELECT group_concat(name) FROM sqlite_schema WHERE name IN ('bad', 'child', 'y', 'evrun_x', 'copy', 'i')`); err != nil || r.Rows[0][0] != nil {
-		t.Errorf("left over: %v, %v", r, err)
+	for _, table := range []string{"child", "y", "copy"} {
+		if _, err := d.exec(t, s, h, `SELECT * FROM `+table); !errors.Is(err, store.ErrStatement) {
+			t.Errorf("%s is left over: %v", table, err)
+		}
 	}
 }
 
 func migrations(t *testing.T, d Driver) {
 	s := d.Open(t, store.Options{})
 	h := register(t, s, "h")[0].ID
-	create := "CREATE TABLE t (x)"
-	for _, list := range [][]string{{create, "INSERT INTO t VALUES (1)"}, {"CREATE  TABLE t -- again\n(x) ;"}, {create, "INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)"}} {
+	create := "CREATE TABLE t (x INTEGER)"
+	for _, list := range [][]string{{create, "INSERT INTO t VALUES (1)"}, {"CREATE  TABLE t -- again\n(x INTEGER) ;"}, {create, "INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)"}} {
 		if err := d.migrate(t, s, list...); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := d.migrate(t, s, "INSERT INTO t VALUES (3)", "CREATE TABLE u (x)", "CREATE TABLE t (y)"); !errors.Is(err, store.ErrStatement) {
+	if err := d.migrate(t, s, "INSERT INTO t VALUES (3)", "CREATE TABLE u (x INTEGER)", "CREATE TABLE t (y INTEGER)"); !errors.Is(err, store.ErrStatement) {
 		t.Errorf("a table that already exists: %v", err)
 	}
-	if r, err := d.exec(t, s, h, `SELECT group_concat(x) FROM t`); err != nil || r.Rows[0][0] != "1,2" {
+	if r, err := d.exec(t, s, h, `SELECT string_agg(CAST(x AS TEXT), ',' ORDER BY x) FROM t`); err != nil || r.Rows[0][0] != "1,2" {
 		t.Errorf("rows: %v, %v", r.Rows, err)
 	}
 	if _, err := d.exec(t, s, h, `SELECT * FROM u`); !errors.Is(err, store.ErrStatement) {
 		t.Errorf("a failed migration left its table: %v", err)
 	}
 	// When a table changes, its prepared statements are compiled again.
-	for _, text := range []string{"ALTER TABLE t ADD COLUMN y DEFAULT 7", "CREATE TRIGGER tr AFTER INSERT ON t BEGIN UPDATE t SET y = 8 WHERE x = new.x; END"} {
-		if err := d.migrate(t, s, text); err != nil {
-			t.Fatal(err)
+	list := d.parse(t, `SELECT * FROM t ORDER BY x`)
+	for _, columns := range []string{"[x]", "[x y]"} {
+		var got store.Result
+		var err error
+		settle(t, s, d.running(t, s, h, columns, &got, &err, list))
+		if err != nil || fmt.Sprint(got.Columns) != columns {
+			t.Errorf("%v, %v", got, err)
 		}
-		if _, err := d.exec(t, s, h, `INSERT INTO t (x) VALUES (9)`); err != nil {
+		if err := d.migrate(t, s, "ALTER TABLE t ADD COLUMN y INTEGER DEFAULT 7"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if r, err := d.exec(t, s, h, `SELECT group_concat(y) FROM t WHERE x = 9`); err != nil || r.Rows[0][0] != "8,8" {
+	if r, err := d.exec(t, s, h, `SELECT y FROM t WHERE x = 1`); err != nil || r.Rows[0][0] != int64(7) {
 		t.Errorf("rows: %v, %v", r.Rows, err)
 	}
 }

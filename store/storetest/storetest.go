@@ -17,8 +17,9 @@ type Driver struct {
 	Open func(t *testing.T, opt store.Options) store.Store
 	// InFile says that the store is a file: it makes backups of it, and gives freed space back.
 	InFile bool
-	// Parse reads the user statements.
+	// Parse reads the user statements, and Bytes is the type of bytes in them.
 	Parse store.StatementParser
+	Bytes string
 }
 
 // Run checks a driver against all promises of a store.
