@@ -19,7 +19,7 @@ func (s *Store) StartBatch(ctx context.Context, b store.Batch, evs []*events.Eve
 			return err
 		}
 		n, err := t.exec(`INSERT INTO evrun.batches (id, action, details, actor, total, cursor, started_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
-			ON CONFLICT DO NOTHING`, b.ID, b.Action, string(b.Details), storable(b.By), b.Total, b.Cursor, t.now)
+			ON CONFLICT DO NOTHING`, b.ID, b.Action, string(b.Details), schema.Text(b.By), b.Total, b.Cursor, t.now)
 		switch {
 		case err != nil:
 			return err
@@ -82,7 +82,7 @@ func (t *txn) step(step *store.Step, changed func() int) error {
 
 // findBatch locks a batch that is where the caller believes it to be.
 func (t *txn) findBatch(id, at string) error {
-	err := t.row(`SELECT FROM evrun.batches WHERE id = $1 AND cursor = $2 AND ended_at IS NULL FOR UPDATE`, id, at).Scan()
+	err := t.row(`SELECT FROM evrun.batches WHERE id = $1 AND cursor = $2 AND ended_at IS NULL FOR UPDATE`, schema.Text(id), schema.Text(at)).Scan()
 	if errors.Is(err, pgx.ErrNoRows) {
 		return store.ErrBatchMoved
 	}

@@ -7,6 +7,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/store/postgres/registry"
+	"evrun/store/postgres/schema"
 )
 
 // Register implements [store.Handlers].
@@ -113,7 +114,7 @@ func (s *Store) changeHandlers(ctx context.Context, what string, evs []*events.E
 
 // Pause implements [store.Handlers].
 func (s *Store) Pause(ctx context.Context, name string, p store.Pause, evs []*events.Event) (bool, error) {
-	return s.changeHandlers(ctx, "pause", evs, func(c *registry.Change) (bool, error) { return c.Pause(name, storable(p.By), storable(p.Why)) })
+	return s.changeHandlers(ctx, "pause", evs, func(c *registry.Change) (bool, error) { return c.Pause(name, schema.Text(p.By), schema.Text(p.Why)) })
 }
 
 // Resume implements [store.Handlers].

@@ -25,7 +25,6 @@ type byHand struct {
 
 // changeRuns changes the runs of a selection and returns those that were changed. The selection is read before the transaction, which checks each run again.
 func (s *Store) changeRuns(ctx context.Context, c byHand) ([]store.Run, error) {
-	c.By, c.Why = storable(c.By), storable(c.Why)
 	runs := c.Runs
 	if runs == nil {
 		var err error
@@ -58,9 +57,16 @@ func (s *Store) changeRuns(ctx context.Context, c byHand) ([]store.Run, error) {
 	return done, nil
 }
 
+// among completes a change: the states of its query, and texts as they can be stored.
+func among(c store.Change, states ...store.RunState) store.Change {
+	c.Query.Among(states...)
+	c.By, c.Why = schema.Text(c.By), schema.Text(c.Why)
+	return c
+}
+
 // Retry implements [store.Runs].
 func (s *Store) Retry(ctx context.Context, c store.Change) ([]store.Run, error) {
-	c.Query.Among(store.Dead)
+	c = among(c, store.Dead)
 	return s.changeRuns(ctx, byHand{Change: c, name: "retry", change: func(t *txn, runs []store.Run) ([]store.Run, error) {
 		known, err := t.handlersThat(`active OR left_at IS NOT NULL`, runs)
 		if err != nil {
@@ -79,7 +85,7 @@ func (s *Store) Retry(ctx context.Context, c store.Change) ([]store.Run, error) 
 
 // Drop implements [store.Runs].
 func (s *Store) Drop(ctx context.Context, c store.Change) ([]store.Run, error) {
-	c.Query.Among(store.Dead)
+	c = among(c, store.Dead)
 	return s.changeRuns(ctx, byHand{Change: c, name: "drop", change: func(t *txn, runs []store.Run) ([]store.Run, error) {
 		inactive, err := t.handlersThat(`NOT active`, runs)
 		if err != nil {
@@ -104,7 +110,7 @@ func (s *Store) Resend(ctx context.Context, c store.Change, with map[string]*eve
 	if len(with) == 0 {
 		c.Query.Sequence = -1 // no run has it: the change is only a step
 	}
-	c.Query.Among(store.Retrying, store.Dead, store.Cancelled)
+	c = among(c, store.Retrying, store.Dead, store.Cancelled)
 	const sentAgain = "edited and sent again as #"
 	return s.changeRuns(ctx, byHand{Change: c, name: "resend", change: func(t *txn, runs []store.Run) ([]store.Run, error) {
 		done, err := t.updateRuns(runs, update{
@@ -144,7 +150,7 @@ func (s *Store) Resend(ctx context.Context, c store.Change, with map[string]*eve
 
 // Cancel implements [store.Runs].
 func (s *Store) Cancel(ctx context.Context, c store.Change) ([]store.Run, error) {
-	c.Query.Among(store.Running, store.Retrying, store.Waiting)
+	c = among(c, store.Running, store.Retrying, store.Waiting)
 	stored := c.Query.Stored()
 	return s.changeRuns(ctx, byHand{Change: c, name: "cancel", change: func(t *txn, runs []store.Run) ([]store.Run, error) {
 		reason := c.Reason("cancelled")

@@ -19,6 +19,13 @@ func open(t *testing.T, opt store.Options) store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	running(t, s)
+	return s
+}
+
+// running runs a store until the end of the test.
+func running(t *testing.T, s store.Store) {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
@@ -31,7 +38,6 @@ func open(t *testing.T, opt store.Options) store.Store {
 			t.Error(err)
 		}
 	})
-	return s
 }
 
 func TestStoreKeepsItsPromises(t *testing.T) {

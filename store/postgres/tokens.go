@@ -19,7 +19,7 @@ func (s *Store) CreateToken(ctx context.Context, token store.Token, evs []*event
 // RevokeToken implements [store.Tokens].
 func (s *Store) RevokeToken(ctx context.Context, name string, evs []*events.Event) error {
 	return s.changeTokens(ctx, "revoke token", evs, func(t *txn) error {
-		n, err := t.exec(`DELETE FROM evrun.tokens WHERE name = $1`, storable(name))
+		n, err := t.exec(`DELETE FROM evrun.tokens WHERE name = $1`, schema.Text(name))
 		if err == nil && n == 0 {
 			err = fmt.Errorf("token %q: %w", name, store.ErrNotFound)
 		}
@@ -61,6 +61,6 @@ func (t *txn) createToken(token store.Token) error {
 		expires = schema.Micros(token.Expires)
 	}
 	_, err = t.exec(`INSERT INTO evrun.tokens (name, hash, rights, rate, actor, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		token.Name, token.Hash, strings.Join(token.Rights, "\n"), token.Rate, storable(token.By), schema.Micros(token.Created), expires)
+		token.Name, token.Hash, strings.Join(token.Rights, "\n"), token.Rate, schema.Text(token.By), schema.Micros(token.Created), expires)
 	return err
 }

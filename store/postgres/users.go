@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -47,7 +45,7 @@ func (t *txn) importUsers(users []store.User, on store.OnConflict) ([]store.Impo
 	b := &pgx.Batch{}
 	for i := range users {
 		u := &users[i]
-		if done[i] = (store.Imported{User: *u}); !isStorable(u.Name) || !isStorable(u.Email) || !isStorable(u.EventID) {
+		if done[i] = (store.Imported{User: *u}); !schema.IsText(u.Name) || !schema.IsText(u.Email) || !schema.IsText(u.EventID) {
 			done[i].Err = fmt.Errorf("%w: PostgreSQL stores no text with a zero byte, or that is not UTF-8", store.ErrStatement)
 			continue
 		}
@@ -107,15 +105,4 @@ func attributesOf(u *store.User) any {
 		return nil
 	}
 	return string(u.Attributes)
-}
-
-// isStorable reports whether PostgreSQL can store a text.
-func isStorable(text string) bool { return utf8.ValidString(text) && strings.IndexByte(text, 0) < 0 }
-
-// storable is a text as PostgreSQL can store it: what it can't is replaced.
-func storable(text string) string {
-	if isStorable(text) {
-		return text
-	}
-	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }

@@ -12,11 +12,13 @@ package reads
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"evrun/store/postgres/conn"
+	"evrun/store/postgres/schema"
 )
 
 // Reader reads a store. Its methods are those of [store.Store] that write nothing; they are safe for concurrent use.
@@ -71,7 +73,7 @@ func (r *Reader) each(ctx context.Context, do func(pgx.Rows) error, query string
 }
 
 func (r *Reader) once(ctx context.Context, do func(pgx.Rows) error, query string, args ...any) (got bool, err error) {
-	rows, err := r.pool.Query(ctx, query, args...)
+	rows, err := r.pool.Query(ctx, query, texts(args)...)
 	if err != nil {
 		return false, explain(err)
 	}
@@ -83,6 +85,25 @@ func (r *Reader) once(ctx context.Context, do func(pgx.Rows) error, query string
 		}
 	}
 	return got, explain(rows.Err())
+}
+
+// texts replaces texts that PostgreSQL can't read, which people may look for: it finds nothing.
+func texts(args []any) []any {
+	for i, arg := range args {
+		switch v := arg.(type) {
+		case string:
+			args[i] = schema.Text(v)
+		case []string:
+			if slices.ContainsFunc(v, func(s string) bool { return !schema.IsText(s) }) {
+				clean := make([]string, len(v))
+				for j, s := range v {
+					clean[j] = schema.Text(s)
+				}
+				args[i] = clean
+			}
+		}
+	}
+	return args
 }
 
 // row reads one row; the error may be [pgx.ErrNoRows].
