@@ -52,7 +52,7 @@ func TestANodeThatWasTakenOverIsFencedOffAndComesBackAsAnother(t *testing.T) {
 		return all == store.AllSlots && n[0] == 32
 	})
 	var writers, wired int
-	if err := g.pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM evrun.writers WHERE node = $1 AND fenced), (SELECT count(*) FROM evrun.wired WHERE node = $2)`, was, a.ID()).
+	if err := g.pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM evrun.writers WHERE node = -$1::bigint), (SELECT count(*) FROM evrun.wired WHERE node = $2)`, was, a.ID()).
 		Scan(&writers, &wired); err != nil || writers != 2 || wired != 1 {
 		t.Errorf("%d writers are remembered, and %d handlers wired, %v: want 2 and 1", writers, wired, err)
 	}

@@ -86,7 +86,7 @@ func (m *Member) join(ctx context.Context) error {
 		b.Queue(`INSERT INTO evrun.wired (node, handler) SELECT $1, unnest($2::int[])`, id, wired)
 		b.Queue(`INSERT INTO evrun.writers (node, connection, transaction) SELECT $1, number, 0 FROM generate_series(0, $2::int - 1) number`, id, m.opt.Writers)
 		// Who asks what became of a commit does so at once.
-		b.Queue(`DELETE FROM evrun.writers WHERE fenced AND since < now() - interval '1 day'`)
+		b.Queue(`DELETE FROM evrun.writers WHERE node < 0 AND since < now() - interval '1 day'`)
 		return tx.SendBatch(ctx, b).Close()
 	})
 	if err != nil {
@@ -163,7 +163,7 @@ func (m *Member) kill(ctx context.Context, node int64) {
 // end ends a node: it is fenced off, and its slots are free.
 func end(ctx context.Context, tx pgx.Tx, node int64) error {
 	b := &pgx.Batch{}
-	b.Queue(`UPDATE evrun.writers SET fenced = true, since = now() WHERE node = $1`, node)
+	b.Queue(`UPDATE evrun.writers SET node = -node, since = now() WHERE node = $1`, node)
 	b.Queue(`UPDATE evrun.shares SET node = NULL WHERE node = $1`, node)
 	b.Queue(`DELETE FROM evrun.nodes WHERE id = $1`, node)
 	return tx.SendBatch(ctx, b).Close()

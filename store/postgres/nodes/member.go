@@ -2,7 +2,7 @@
 //
 // A daemon's start is a node: a row of evrun.nodes, whose lease is renewed twice a second and holds for three seconds by the database's clock. A node
 // that cannot renew its lease gives up by its own clock first, and ends its attempts. Any other node then takes it over: it ends all sessions of the
-// node, so that a stopped process holds no locks, marks its rows of evrun.writers, which fences its transactions off, and frees its slots.
+// node, so that a stopped process holds no locks, makes its number negative in evrun.writers, which fences its transactions off, and frees its slots.
 // A node that was taken over never comes back: its process becomes a new one, by itself.
 //
 // The slots of a handler are shared evenly among the nodes that want them (evrun.wants). Each node looks at what is stored twice a second, and whenever
