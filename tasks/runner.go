@@ -39,6 +39,8 @@ type Options struct {
 	Tracer *trace.Tracer
 	// Accepted knows when events were accepted. Nil: the metrics do not say how long events wait.
 	Accepted *meter.Clock
+	// Node is this daemon among those that share the store: it decides which handlers run here. Nil: all do.
+	Node *store.Node
 	// Run calls Wired once the wiring, with its migrations, is in the store, and before the first attempt. Its error ends Run. Nil: not called.
 	Wired func() error
 }

@@ -114,7 +114,7 @@ func (w *worker) open(ctx context.Context, known store.Consumer) (err error) {
 			o.Bursts.Key = func(t *queue.Task) (string, error) { return keyOf(b.By, "debounce: by", w.delivery(t)) }
 		}
 	}
-	if w.lease, err = w.r.o.Store.Hold(ctx, known, d); err != nil {
+	if w.lease, err = w.r.hold(ctx, w.h, known, d); err != nil {
 		return err
 	}
 	first := w.lease.Take()

@@ -136,6 +136,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 		Store: d.store, Bus: d.bus, Emitter: d.emitter, Handlers: cfg.Wiring.Handlers, Log: d.log, Grace: cfg.Settings.Grace,
 		OpenDatabase: drivers.OpenFile,
 		Tracer:       d.tracer(),
+		Node:         opt.Node,
 		Variables:    d.address.variables(),
 		Wired:        d.open,
 		Unannounced:  d.metrics.Unannounced,
@@ -194,9 +195,7 @@ func (d *Daemon) storeOptions() StoreOptions {
 			}
 		},
 	}}
-	if d.cfg.Settings.Store.Shared() {
-		opt.Node = d.node()
-	}
+	opt.Node = d.node()
 	if d.o.Tune != nil {
 		d.o.Tune(&opt)
 	}

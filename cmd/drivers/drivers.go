@@ -113,7 +113,7 @@ func Dialect(s settings.Store) string {
 // Parsers returns what reads statements in the dialect of a store, and in that of the other files that sql handlers may name.
 func Parsers(s settings.Store) (own, files store.StatementParser) {
 	if s.Shared() {
-		return sqlite.ParseStatement, sqlite.ParseStatement
+		return postgres.ParseStatement, sqlite.ParseStatement
 	}
 	return sqlite.ParseStatement, sqlite.ParseStatement
 }
