@@ -10,13 +10,36 @@ import (
 
 // Append implements [store.Journal].
 func (s *Store) Append(ctx context.Context, evs []*events.Event) ([]store.Receipt, error) {
-	receipts := make([]store.Receipt, len(evs))
-	err := s.change(ctx, func(t *txn) error {
-		t.accept(evs, receipts)
-		return nil
-	})
-	if err != nil {
+	o := &op{weight: len(evs), evs: evs, receipts: make([]store.Receipt, len(evs))}
+	for _, e := range evs {
+		o.bytes += len(e.Data)
+	}
+	if err := s.writer.submit(ctx, o); err != nil {
 		return nil, fmt.Errorf("append: %w", err)
 	}
-	return receipts, nil
+	return o.receipts, nil
+}
+
+// Start implements [store.Runs].
+func (s *Store) Start(ctx context.Context, claims []store.Claim) ([]bool, error) {
+	o := &op{weight: len(claims), claims: claims, started: make([]bool, len(claims))}
+	for i := range claims {
+		o.weight += len(claims[i].Joins)
+	}
+	if err := s.writer.submit(ctx, o); err != nil {
+		return nil, fmt.Errorf("start attempts: %w", err)
+	}
+	return o.started, nil
+}
+
+// Ping implements [store.Store].
+func (s *Store) Ping(ctx context.Context) error {
+	done := make(chan error, 1)
+	go func() { done <- s.writer.submit(ctx, &op{}) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

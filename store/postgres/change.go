@@ -68,7 +68,7 @@ func (c *session) commit(ctx context.Context, t *txn, in *intake) error {
 		m.Add(last.query, last.args()...)
 	}
 	m.Add("COMMIT")
-	return c.finish(ctx, m, len(in.fresh) > 0, func(results []wire.Result) (store.Commit, error) {
+	return c.finish(ctx, ending{message: m, ordered: len(in.fresh) > 0, tell: t.foreign, done: func(results []wire.Result) (store.Commit, error) {
 		if err := in.accepted(ctx, c.s, results, at); err != nil {
 			return store.Commit{}, err
 		}
@@ -77,7 +77,7 @@ func (c *session) commit(ctx context.Context, t *txn, in *intake) error {
 			do()
 		}
 		return store.Commit{Events: in.fresh, Runs: t.runs, Attempts: t.attempts}, nil
-	}, t.foreign)
+	}})
 }
 
 // txn is the transaction of a change.
@@ -91,7 +91,7 @@ type txn struct {
 	accepted []*events.Event
 	receipts []store.Receipt
 	emitted  []*events.Event
-	last     []ending
+	last     []lastly
 	numbered []func()
 	wantRuns bool // somebody wants what publish gets
 	runs     []store.Run
@@ -125,15 +125,15 @@ func (t *txn) accept(evs []*events.Event, receipts []store.Receipt) {
 // emit accepts events that evrun makes itself: if one is known, the change fails with [store.ErrClash].
 func (t *txn) emit(evs []*events.Event) { t.emitted = append(t.emitted, evs...) }
 
-// ending is a statement at the end of a transaction.
-type ending struct {
+// lastly is a statement at the end of a transaction.
+type lastly struct {
 	query string
 	args  func() []any
 }
 
 // atEnd adds a statement to the message that accepts the change's events and commits it, behind the acceptance. evrun.journal then has the sequence of the
 // last of them. args is called when it is known which events are duplicates: the receipts of accept say so, but not yet the sequences of the others.
-func (t *txn) atEnd(query string, args func() []any) { t.last = append(t.last, ending{query, args}) }
+func (t *txn) atEnd(query string, args func() []any) { t.last = append(t.last, lastly{query, args}) }
 
 // whenNumbered is called when the events have their sequences, before the change is published.
 func (t *txn) whenNumbered(do func()) { t.numbered = append(t.numbered, do) }

@@ -8,6 +8,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/chains"
 	"evrun/store/columns"
 	"evrun/store/postgres/conn"
 	"evrun/store/postgres/schema"
@@ -60,7 +61,7 @@ func (in *intake) addLookup(m *wire.Message) {
 	for _, e := range in.all {
 		ids.Text(e.ID)
 		sources.Text(e.Source)
-		keys.Bytes(schema.PrunedKey(e.ID, e.Source))
+		keys.Bytes(chains.KeyOf(e.ID, e.Source))
 		if e.Target != "" {
 			targets.Text(e.Target)
 		}
@@ -128,7 +129,7 @@ const (
 	insertMany = raiseHead + `INSERT INTO evrun.events (sequence, id, source, type, time, accepted_at, data)
 		SELECT j.base + v.n, v.id, v.source, v.type, v.time, $2::bigint, v.data
 		FROM j, unnest($3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[]) WITH ORDINALITY AS v(id, source, type, time, data, n)) SELECT base FROM j`
-	insertRich = raiseHead + `INSERT INTO evrun.events (sequence, id, source, type, time, accepted_at, data, bytes, subject, datacontenttype, dataschema,
+	insertRichEvents = raiseHead + `INSERT INTO evrun.events (sequence, id, source, type, time, accepted_at, data, bytes, subject, datacontenttype, dataschema,
 			correlationid, causationid, hops, extensions, chain, cause)
 		SELECT j.base + v.n, v.id, v.source, v.type, v.time, $2::bigint, v.data, v.bytes, v.subject, v.content, v.schema, v.correlation, v.causation,
 			v.hops, v.extensions, v.chain, v.cause
@@ -167,7 +168,7 @@ func (in *intake) add(m *wire.Message, s *Store) (at int, err error) {
 	if s.hasKeys.Load() {
 		keys := wire.NewArray(wire.Bytea, 24*len(in.fresh))
 		for _, e := range in.fresh {
-			keys.Bytes(schema.PrunedKey(e.ID, e.Source))
+			keys.Bytes(chains.KeyOf(e.ID, e.Source))
 		}
 		m.Add(noneIsPruned, keys.Value())
 	} else {
@@ -260,7 +261,7 @@ func (in *intake) addRich(m *wire.Message) error {
 		causes.Int8OrNull(r.cause)
 	}
 	t := func(i int) wire.Value { return texts[i].Value() }
-	m.Add(insertRich, wire.Int8(int64(n)), wire.Int8(in.now), t(0), t(1), t(2), times.Value(), t(3), bytes.Value(), t(4), t(5), t(6), t(7), t(8),
+	m.Add(insertRichEvents, wire.Int8(int64(n)), wire.Int8(in.now), t(0), t(1), t(2), times.Value(), t(3), bytes.Value(), t(4), t(5), t(6), t(7), t(8),
 		hops.Value(), t(9), chains.Value(), causes.Value())
 	return nil
 }

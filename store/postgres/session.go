@@ -14,12 +14,13 @@ import (
 	"evrun/store/postgres/wire"
 )
 
-// The connections that write, by their numbers in evrun.writers: the writer's, one for settlements with user statements, and those of changes.
+// The connections that write, by their numbers in evrun.writers: the writer's, two for settlements with user statements, and those of changes.
 const (
 	writerSession     = 0
 	statementsSession = 1
+	holdsSession      = 2
 	changeSessions    = 4
-	sessions          = 2 + changeSessions
+	sessions          = 3 + changeSessions
 )
 
 // errFenced: this process has lost its leases, and another one may have them.
@@ -32,6 +33,7 @@ type session struct {
 	conn   *wire.Conn // nil: not connected
 	node   int64      // as which it is connected: see Store.writerID
 	begun  int64      // transactions
+	hot    bool       // it has no statements of users: their plans are not for ours
 }
 
 // writerID is the node as which this process writes. Without a node, it is a random negative number, which nobody takes over: so processes without leases
@@ -43,7 +45,8 @@ func (s *Store) writerID() int64 {
 	return s.anonymous
 }
 
-func newAnonymous() int64 { return -1 - rand.Int64N(1<<62) }
+// newAnonymous is less than what becomes of a node's number when it is taken over.
+func newAnonymous() int64 { return -1<<62 - rand.Int64N(1<<62) }
 
 // ready connects, unless it is connected as the node that the process is now.
 func (c *session) ready(ctx context.Context) error {
@@ -59,6 +62,12 @@ func (c *session) ready(ctx context.Context) error {
 		return err
 	}
 	c.conn, c.node = wire.New(made), node
+	if c.hot {
+		if _, err := made.Exec(ctx, hotSettings); err != nil {
+			c.close()
+			return err
+		}
+	}
 	if node < 0 {
 		if err = anonymousRow(ctx, made, node, c.number); err != nil {
 			c.close()
@@ -107,16 +116,19 @@ const connectWithin = 5 * time.Second
 const sessionSettings = `SET lock_timeout = '5s'; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '5s';
 	SET search_path = "$user", public, evrun; SET default_transaction_isolation = 'read committed'`
 
+// hotSettings save the planning, and keep plans from the time when the tables were small: each row is found by its key.
+const hotSettings = `SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off`
+
 // fence is the first statement of each transaction of a node: it fails with a division by zero when another process has taken the node over, and counts
 // the transactions of the connection. A message that arrives late, when its transaction was counted as lost, fails as well.
 const fence = `WITH f AS (UPDATE evrun.writers SET transaction = $3::bigint
-		WHERE node = $1::bigint AND connection = $2::integer AND transaction < $3::bigint AND NOT fenced RETURNING 1)
+		WHERE node = $1::bigint AND connection = $2::integer AND transaction < $3::bigint RETURNING 1)
 	SELECT 1 / count(*) FROM f`
 
 // begin is the text that begins a transaction of several round trips, and fences it.
 func (c *session) begin() string {
 	c.begun++
-	return fmt.Sprintf(`BEGIN; WITH f AS (UPDATE evrun.writers SET transaction = %d WHERE node = %d AND connection = %d AND transaction < %[1]d AND NOT fenced RETURNING 1)
+	return fmt.Sprintf(`BEGIN; WITH f AS (UPDATE evrun.writers SET transaction = %d WHERE node = %d AND connection = %d AND transaction < %[1]d RETURNING 1)
 		SELECT 1 / count(*) FROM f`, c.begun, c.node, c.number)
 }
 
@@ -146,6 +158,12 @@ func (c *session) open(ctx context.Context) (pgx.Tx, error) {
 	return tx, nil
 }
 
+// isFence reports whether a message failed at its fence.
+func isFence(m *wire.Message, err error) bool {
+	var refused *wire.StatementError
+	return errors.As(err, &refused) && conn.Code(err) == conn.DivisionByZero && m.Query(refused.Index) == fence
+}
+
 // fenced notes that the connection's transactions are fenced off.
 func (c *session) fenced() error {
 	if c.node > 0 {
@@ -165,26 +183,42 @@ func (c *session) ended(ctx context.Context, err error) error {
 			c.close()
 		}
 	}
-	if c.conn == nil || c.conn.IsClosed() {
+	switch {
+	case c.conn == nil || c.conn.IsClosed():
 		return fmt.Errorf("%w: %w", conn.ErrAway, err)
+	case conn.Code(err) == conn.DiskFull:
+		return fmt.Errorf("%w: %w", store.ErrFull, err)
 	}
 	return err
 }
 
-// finish sends the message that ends a transaction, and publishes what done makes of its results, in the order of the journal: ordered says that it
-// accepts events. It returns once it is known whether the transaction was committed; if the answer was lost, there are no results.
-func (c *session) finish(ctx context.Context, m *wire.Message, ordered bool, done func([]wire.Result) (store.Commit, error), f store.Foreign) error {
+// ending is how a transaction ends.
+type ending struct {
+	message *wire.Message // with the commit
+	ordered bool          // it accepts events, and is published in the order of the journal
+	// done makes of the results what is published. If the answer was lost, there are none.
+	done func(results []wire.Result) (store.Commit, error)
+	tell store.Foreign
+}
+
+// finish sends the message that ends a transaction, and publishes it. It returns once it is known whether the transaction was committed.
+func (c *session) finish(ctx context.Context, e ending) error {
 	s := c.s
-	if ordered {
+	if e.ordered {
 		s.commits.Lock()
 		defer s.commits.Unlock()
 	}
 	s.at(BeforeCommit)
-	results, sent, err := c.conn.Send(ctx, m)
+	results, sent, err := c.conn.Send(ctx, e.message)
 	var refused *wire.StatementError
 	switch {
 	case err == nil:
-	case !sent || errors.As(err, &refused):
+	case !sent:
+		return err
+	case errors.As(err, &refused):
+		if isFence(e.message, err) {
+			return c.fenced()
+		}
 		return s.hindered(err)
 	default:
 		if ok, rerr := c.outcome(ctx); !ok {
@@ -193,11 +227,11 @@ func (c *session) finish(ctx context.Context, m *wire.Message, ordered bool, don
 		results = nil
 	}
 	s.at(AfterCommit)
-	commit, err := done(results)
+	commit, err := e.done(results)
 	if err != nil {
 		return err
 	}
-	s.publish(commit, f)
+	s.publish(commit, e.tell)
 	s.at(BeforeAnswers)
 	return nil
 }
@@ -267,9 +301,10 @@ func (c *session) committed(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	// The row's lock waits for the lost session, as long as it is still at it. If its message is yet to arrive, it finds the row counted on.
+	// The row's lock waits for the lost session, as long as it is still at it. If its message is yet to arrive, it finds the row counted on. Who takes a
+	// node over makes its number negative.
 	var last int64
-	err = tx.QueryRow(ctx, `SELECT transaction FROM evrun.writers WHERE node = $1 AND connection = $2 FOR UPDATE`, node, c.number).Scan(&last)
+	err = tx.QueryRow(ctx, `SELECT transaction FROM evrun.writers WHERE node IN ($1, -$1) AND connection = $2 FOR UPDATE`, node, c.number).Scan(&last)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return false, errFenced
@@ -278,7 +313,7 @@ func (c *session) committed(ctx context.Context) (bool, error) {
 	case last >= begun:
 		return true, nil
 	}
-	if _, err := tx.Exec(ctx, `UPDATE evrun.writers SET transaction = $3 WHERE node = $1 AND connection = $2`, node, c.number, begun); err != nil {
+	if _, err := tx.Exec(ctx, `UPDATE evrun.writers SET transaction = $3 WHERE node IN ($1, -$1) AND connection = $2`, node, c.number, begun); err != nil {
 		return false, err
 	}
 	return false, tx.Commit(ctx)

@@ -39,12 +39,15 @@ type Store struct {
 	config *pgxpool.Config
 	pool   *pgxpool.Pool // for reads
 
-	node      atomic.Int64 // as which this process holds leases; 0: it holds none
-	anonymous int64        // see writerID
-	gate      gate
-	changes   chan *session // those that are free
-	abandoned chan struct{} // closed when nobody waits any longer to learn what became of a commit
-	hasKeys   atomic.Bool   // there are keys of pruned events, as far as known
+	node       atomic.Int64 // as which this process holds leases; 0: it holds none
+	anonymous  int64        // see writerID
+	gate       gate
+	writer     *writer       // of appends, claims, and settlements without user statements
+	statements *writer       // of settlements with user statements
+	holds      *writer       // of those that may take long
+	changes    chan *session // those that are free
+	abandoned  chan struct{} // closed when nobody waits any longer to learn what became of a commit
+	hasKeys    atomic.Bool   // there are keys of pruned events, as far as known
 
 	commits    sync.Mutex // see publish
 	publishing sync.Mutex // held during OnCommit
@@ -66,6 +69,9 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
+	if opt.StatementTimeout <= 0 {
+		opt.StatementTimeout = 50 * time.Millisecond
+	}
 	c, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
 		return nil, err
@@ -76,6 +82,9 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 	}
 	s := &Store{opt: opt, config: config, anonymous: newAnonymous(), abandoned: make(chan struct{}), changes: make(chan *session, changeSessions)}
 	s.gate.begun = make(chan struct{})
+	s.writer, s.statements, s.holds = newWriter(s, writerSession), newWriter(s, statementsSession), newWriter(s, holdsSession)
+	s.statements.single, s.statements.c.hot = true, false
+	s.holds.single, s.holds.c.hot = true, false
 	for i := range changeSessions {
 		s.changes <- &session{s: s, number: sessions - changeSessions + i}
 	}
@@ -104,11 +113,19 @@ func (s *Store) ID() string { return s.id }
 
 // Run implements [store.Store].
 func (s *Store) Run(ctx context.Context) error {
+	writing, stop := context.WithCancel(context.Background())
+	defer stop()
+	var writers sync.WaitGroup
+	for _, w := range []*writer{s.writer, s.statements, s.holds} {
+		writers.Go(func() { w.run(writing) })
+	}
 	close(s.gate.begun)
 	<-ctx.Done()
 	last := time.AfterFunc(endWithin, func() { close(s.abandoned) })
 	defer last.Stop()
 	s.gate.close()
+	stop()
+	writers.Wait()
 	return nil
 }
 

@@ -35,6 +35,12 @@ type statement struct {
 // and its type must be clear: $1::bigint. Others are encoded as the server wants them.
 func (m *Message) Add(query string, params ...any) { m.list = append(m.list, statement{query, params}) }
 
+// AddAll adds the statements of another message.
+func (m *Message) AddAll(other *Message) { m.list = append(m.list, other.list...) }
+
+// Query is the text of a statement.
+func (m *Message) Query(i int) string { return m.list[i].query }
+
 // Len is the number of statements.
 func (m *Message) Len() int { return len(m.list) }
 

@@ -69,14 +69,13 @@ CREATE TABLE evrun.beats (
   expires_at timestamptz NOT NULL
 ) WITH (fillfactor = 10);
 
--- A row for each connection on which a process writes: each of its transactions counts here. Without the row, or once it is fenced, a node has lost its leases: the update
+-- A row for each connection on which a process writes: each of its transactions counts here. Without the row a node has lost its leases: the update
 -- finds nothing, and the transaction is fenced off. After a connection broke in a COMMIT, the number says whether it was committed. A process that holds no
 -- leases has a random negative number instead of a node's.
 CREATE TABLE evrun.writers (
   node        bigint NOT NULL,
   connection  integer NOT NULL,
   transaction bigint NOT NULL,
-  fenced      boolean NOT NULL DEFAULT false, -- as without the row, but what became of the last transaction is still known
   since       timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (node, connection)
 ) WITH (fillfactor = 10);
