@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"evrun/store"
+	"evrun/store/postgres/schema"
 	"evrun/store/postgres/wire"
 )
 
@@ -41,12 +42,12 @@ func (w *writer) numberCondition(ctx context.Context, text string) error {
 	if _, known := w.conditions[text]; known {
 		return nil
 	}
-	results, err := w.ask(ctx, findCondition, wire.Text(storable(text)))
+	results, err := w.ask(ctx, findCondition, wire.Text(schema.Text(text)))
 	if err != nil {
 		return err
 	}
 	if len(results[0].Rows) == 0 {
-		if results, err = w.ask(ctx, newCondition, wire.Text(storable(text))); err != nil {
+		if results, err = w.ask(ctx, newCondition, wire.Text(schema.Text(text))); err != nil {
 			return err
 		}
 		if _, err := w.ask(ctx, pruneCondition, wire.Int8(maxConditions)); err != nil {

@@ -139,7 +139,7 @@ func (x *work) correct(e *entry) {
 		c.next, c.uncounted = schema.Micros(e.out.NextAttemptAt), int64(index(e.out.Uncounted))
 	}
 	if e.out.State != store.Cancelled {
-		c.err = storable(e.out.Error)
+		c.err = schema.Text(e.out.Error)
 	}
 	if c.state != e.row.state || c.next != e.row.next || c.err != e.row.err || c.uncounted+c.unbegun != 0 {
 		x.corrected = append(x.corrected, c)
@@ -196,7 +196,7 @@ func (x *work) addAttempts(m *wire.Message, list []*entry) {
 		for i, v := range []int64{e.row.sequence, e.row.handler, int64(e.s.Attempt), schema.Micros(e.s.Started)} {
 			a[i].Int8(v)
 		}
-		errs.Text(storable(e.out.Error))
+		errs.Text(schema.Text(e.out.Error))
 	}
 	m.Add(insertAttempts, wire.Int8(x.now), a[0].Value(), a[1].Value(), a[2].Value(), a[3].Value(), errs.Value())
 }

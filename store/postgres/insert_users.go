@@ -115,7 +115,7 @@ func (x *work) insertUserGroup(group []*entry) error {
 // refused says why a user can't be stored, or nil.
 func refused(u *store.User) error {
 	switch {
-	case !isStorable(u.Name) || !isStorable(u.Email) || !isStorable(string(u.Attributes)) || !isStorable(u.EventID):
+	case !schema.IsText(u.Name) || !schema.IsText(u.Email) || !schema.IsText(string(u.Attributes)) || !schema.IsText(u.EventID):
 		return fmt.Errorf("insert user: %w: PostgreSQL stores no text with a zero byte, or that is not UTF-8", store.ErrStatement)
 	case len(u.Email) > maxEmail:
 		return fmt.Errorf("insert user: %w: the e-mail address has more than %d bytes", store.ErrStatement, maxEmail)

@@ -13,7 +13,7 @@ import (
 
 const putOutputs = `INSERT INTO evrun.run_outputs AS o (sequence, handler, attempt, state, started_at, finished_at, layout, text)
 	SELECT v.sequence, v.handler, v.attempt, v.state, v.started, $1::bigint, v.layout, v.text
-	FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[])
+	FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::bytea[])
 		AS v(sequence, handler, attempt, state, started, layout, text)
 	ON CONFLICT (sequence, handler, attempt) DO UPDATE SET state = excluded.state, started_at = excluded.started_at, finished_at = excluded.finished_at,
 		layout = excluded.layout, text = excluded.text`
@@ -27,32 +27,20 @@ func (x *work) addOutputs(m *wire.Message, list []*entry) {
 	for i := range a {
 		a[i] = wire.NewArray(wire.Bigint, 12*len(list))
 	}
-	layouts, texts := wire.NewArray(wire.Texts, 40*len(list)), wire.NewArray(wire.Texts, 200*len(list))
+	layouts, texts := wire.NewArray(wire.Texts, 40*len(list)), wire.NewArray(wire.Bytea, 200*len(list))
 	for _, e := range list {
 		for i, v := range []int64{e.row.sequence, e.row.handler, int64(e.s.Attempt), int64(e.out.State), schema.Micros(e.s.Started)} {
 			a[i].Int8(v)
 		}
-		layout, text := encodeOutput(e.s.Output)
+		layout, text := columns.EncodeOutput(e.s.Output)
 		layouts.Text(layout)
-		texts.Text(text)
+		texts.Bytes([]byte(text))
 	}
 	m.Add(putOutputs, wire.Int8(x.now), a[0].Value(), a[1].Value(), a[2].Value(), a[3].Value(), a[4].Value(), layouts.Value(), texts.Value())
 }
 
-// encodeOutput is an output as it is stored. PostgreSQL stores no zero bytes in a text: they become U+FFFD.
-func encodeOutput(o *store.Output) (layout, text string) {
-	clean := *o
-	clean.Status, clean.Headers = storable(o.Status), storable(o.Headers)
-	clean.Streams = make([]store.Stream, len(o.Streams))
-	for i, s := range o.Streams {
-		s.Head, s.Tail = storable(s.Head), storable(s.Tail)
-		clean.Streams[i] = s
-	}
-	return columns.EncodeOutput(&clean)
-}
-
 const keepOutput = `INSERT INTO evrun.run_outputs (sequence, handler, attempt, state, started_at, layout, text)
-	SELECT $1::bigint, $2::integer, $3::integer, 1, $4::bigint, $5::text, $6::text
+	SELECT $1::bigint, $2::integer, $3::integer, 1, $4::bigint, $5::text, $6::bytea
 	WHERE EXISTS (SELECT FROM evrun.runs WHERE sequence = $1 AND handler = $2 AND attempt = $3 AND state = 1)
 	ON CONFLICT (sequence, handler, attempt) DO UPDATE SET started_at = excluded.started_at, layout = excluded.layout, text = excluded.text
 		WHERE run_outputs.finished_at IS NULL`
@@ -61,8 +49,8 @@ const keepOutput = `INSERT INTO evrun.run_outputs (sequence, handler, attempt, s
 func (s *Store) KeepOutputs(ctx context.Context, outputs []store.Partial) error {
 	err := s.change(ctx, func(t *txn) error {
 		for _, o := range outputs {
-			layout, text := encodeOutput(o.Output)
-			if _, err := t.exec(keepOutput, o.Sequence, int64(o.Handler), o.Attempt, schema.Micros(o.Started), layout, text); err != nil {
+			layout, text := columns.EncodeOutput(o.Output)
+			if _, err := t.exec(keepOutput, o.Sequence, int64(o.Handler), o.Attempt, schema.Micros(o.Started), layout, []byte(text)); err != nil {
 				return err
 			}
 		}

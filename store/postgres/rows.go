@@ -173,7 +173,7 @@ func rowOfSettlement(s *store.Settlement, out *store.Outcome, condition int64) (
 		r.next = schema.Micros(out.NextAttemptAt)
 	}
 	if out.State != store.Cancelled { // only the attempt has it
-		r.err = storable(out.Error)
+		r.err = schema.Text(out.Error)
 	}
 	switch {
 	case s.Claimed:

@@ -11,6 +11,7 @@ import (
 
 	"evrun/store"
 	"evrun/store/postgres/conn"
+	"evrun/store/postgres/guard"
 	"evrun/store/postgres/wire"
 )
 
@@ -30,10 +31,11 @@ var errFenced = errors.New("this daemon has lost its leases")
 type session struct {
 	s      *Store
 	number int
-	conn   *wire.Conn // nil: not connected
-	node   int64      // as which it is connected: see Store.writerID
-	begun  int64      // transactions
-	hot    bool       // it has no statements of users: their plans are not for ours
+	conn   *wire.Conn        // nil: not connected
+	user   *guard.Statements // of the connection; nil: not used yet
+	node   int64             // as which it is connected: see Store.writerID
+	begun  int64             // transactions
+	hot    bool              // it has no statements of users: their plans are not for ours
 }
 
 // writerID is the node as which this process writes. Without a node, it is a random negative number, which nobody takes over: so processes without leases
@@ -326,5 +328,5 @@ func (c *session) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = c.conn.Close(ctx) // what it wrote is committed
-	c.conn = nil
+	c.conn, c.user = nil, nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"evrun/store"
+	"evrun/store/postgres/guard"
 )
 
 // Settle implements [store.Runs]. Settlements with user statements have a connection of their own, so that they never hold the others; those whose
@@ -65,12 +66,15 @@ type settling struct {
 func (x *work) begin() error {
 	st := x.ops[0].settling
 	st.to, st.last, st.begun, st.holding = len(st.list), true, time.Time{}, false
-	tx, err := x.c.open(x.ctx)
-	if err != nil {
-		return err
+	if x.c.user == nil { // before the transaction: what it sets stays
+		user, err := guard.New(x.ctx, x.c.conn.Conn)
+		if err != nil {
+			return err
+		}
+		x.c.user = user
 	}
-	x.t = &txn{s: x.w.s, c: x.c, ctx: x.ctx, tx: tx, now: x.now}
-	return nil
+	_, err := x.c.open(x.ctx)
+	return err
 }
 
 // mayGoOn reports whether the transaction may take another entry. One that has used up its time ends, so that it holds no rows for long, and the rest goes
@@ -92,42 +96,10 @@ func (x *work) mayGoOn(e *entry) bool {
 }
 
 // effect runs the effect of an entry whose row was written, and undoes what it wrote if it fails.
-func (x *work) effect(e *entry) error {
+func (x *work) effect(e *entry) (err error) {
 	if !e.ok || e.s == nil || e.s.Effect == nil {
 		return nil
 	}
-	if _, err := x.t.exec("SAVEPOINT effect"); err != nil {
-		return err
-	}
-	tx := &effectTx{t: x.t, hold: e.s.Hold}
-	e.out = e.s.Effect(tx)
-	if tx.failed != nil {
-		return tx.failed
-	}
-	after := "RELEASE SAVEPOINT effect"
-	if e.out.State != store.Succeeded {
-		after = "ROLLBACK TO SAVEPOINT effect"
-	}
-	_, err := x.t.exec(after)
+	e.out, err = x.c.user.Effect(x.ctx, max(e.s.Hold, x.w.s.opt.StatementTimeout), e.s.Effect)
 	return err
-}
-
-// effectTx implements [store.Tx].
-type effectTx struct {
-	t      *txn
-	hold   time.Duration // how long a statement may take; 0: the store's StatementTimeout
-	failed error         // an error of the whole transaction
-}
-
-// Exec implements [store.Tx].
-func (tx *effectTx) Exec(s *store.Statement, args []any) (store.Result, error) {
-	limit := tx.hold
-	if limit == 0 {
-		limit = tx.t.s.opt.StatementTimeout
-	}
-	r, err := tx.t.statement(s, args, limit)
-	if err != nil && (tx.t.c.conn == nil || tx.t.c.conn.IsClosed() || passes(err)) {
-		tx.failed = err
-	}
-	return r, err
 }

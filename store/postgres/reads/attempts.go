@@ -45,7 +45,7 @@ func scanAttempt(rows pgx.Rows, run *store.Run) (a store.Attempt, err error) {
 		finished       *int64
 		failed, layout *string
 		state          store.RunState
-		text           string
+		text           []byte
 	)
 	if err := rows.Scan(&a.Number, &started, &finished, &failed, &state, &layout, &text); err != nil {
 		return a, err
@@ -58,7 +58,7 @@ func scanAttempt(rows pgx.Rows, run *store.Run) (a store.Attempt, err error) {
 	}
 	a.State = stateOf(run, &a, failed != nil, state)
 	if layout != nil {
-		if a.Output, err = columns.DecodeOutput(*layout, text); err != nil {
+		if a.Output, err = columns.DecodeOutput(*layout, string(text)); err != nil {
 			return a, fmt.Errorf("attempt %d of run %s: %w", a.Number, run.ID, err)
 		}
 	}

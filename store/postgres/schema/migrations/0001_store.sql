@@ -163,7 +163,7 @@ CREATE TABLE evrun.run_outputs (
   started_at  bigint NOT NULL,
   finished_at bigint,
   layout      text NOT NULL,
-  text        text NOT NULL,
+  text        bytea NOT NULL,           -- a text, which may have zero bytes
   PRIMARY KEY (sequence, handler, attempt)
 );
 
