@@ -18,13 +18,14 @@ const ReturnWithin = time.Hour
 // Handlers keeps the position of each handler in the journal, even while the handler is not in the wiring.
 type Handlers interface {
 	// Register makes the named handlers the active ones, in one transaction that also accepts evs, and returns them in the same order. A handler that
-	// is no longer named has left: it keeps its mark and its runs.
+	// is no longer named has left: it keeps its mark and its runs. Where several daemons share the store, it leaves with the last one that has it.
 	//
 	// A new name starts at the journal's head, or at the first event that was accepted while nobody was registered (see [Options.Unattended]); at 0
 	// when it is FromStart. A handler that returns continues at its mark. If it left more than [ReturnWithin] ago, has work to do and is not
 	// FromMark, it returns Paused. A handler whose Was names another handler takes over that handler's mark and unsettled runs, once, and everything
 	// that the other handler would itself have taken over. None of these handlers may run meanwhile. With Later, Register only records the takeover;
-	// a later Register does it when their runs have ended.
+	// a later Register does it when their runs have ended. A takeover also waits while another daemon has the other handler in its wiring, or holds slots
+	// of one of them.
 	Register(ctx context.Context, handlers []Registration, evs []*events.Event) ([]Consumer, error)
 	// Handlers returns the handlers of these names that were ever registered, in the order of their names; no names: all.
 	Handlers(ctx context.Context, names ...string) ([]Consumer, error)
@@ -74,6 +75,7 @@ type Consumer struct {
 	// Predecessors are the handlers that this one has taken over from, directly or not.
 	Predecessors []Predecessor
 	Heir         HandlerID // the handler that will take over from this one, once its attempts have ended; 0: none
+	Elsewhere    bool      // another daemon has it in its wiring: it does not leave with that of this one
 	// Register sets Took when it gave the handler the mark and the runs of another, and Inherits when a later call must do so.
 	Took, Inherits bool
 }

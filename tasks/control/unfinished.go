@@ -53,7 +53,7 @@ func (u Unfinished) String() string {
 	return text
 }
 
-// Leaving returns the active handlers that are not in handlers and have unfinished work.
+// Leaving returns the active handlers that are not in handlers, nor in the wiring of another daemon, and have unfinished work.
 func Leaving(ctx context.Context, s store.Store, handlers []Wired) ([]Unfinished, error) {
 	known, err := s.Handlers(ctx)
 	if err != nil {
@@ -65,7 +65,7 @@ func Leaving(ctx context.Context, s store.Store, handlers []Wired) ([]Unfinished
 	}
 	var list []Unfinished
 	for _, c := range known {
-		if c.State != store.Active || stay[c.Name] {
+		if c.State != store.Active || c.Elsewhere || stay[c.Name] {
 			continue
 		}
 		b, err := s.Backlog(ctx, c, 0)

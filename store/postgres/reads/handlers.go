@@ -15,13 +15,19 @@ const handlerColumns = `h.name, h.id, coalesce((SELECT min(s.low_water) FROM evr
 	coalesce(h.patterns, ''), h.left_at IS NOT NULL, coalesce(h.left_at, 0), h.left_head, coalesce(h.heir, 0), coalesce(h.predecessors, ''),
 	coalesce(h.paused_by, ''), coalesce(h.paused_why, ''), coalesce(h.paused_at, 0), coalesce(h.disabled_at, 0)`
 
+// elsewhere is whether a live daemon other than the node in the second parameter has the handler in its wiring.
+const elsewhere = `EXISTS (SELECT FROM evrun.wired w JOIN evrun.beats b ON b.node = w.node WHERE w.handler = h.id AND w.node <> $2 AND b.expires_at > clock_timestamp())`
+
 func scanHandler(rows pgx.Rows) (store.Consumer, error) {
 	var h columns.Handler
+	elsewhere := false
 	if err := rows.Scan(&h.Name, &h.ID, &h.LowWater, &h.Since, &h.Active, &h.Paused, &h.Patterns, &h.Left, &h.LeftAt, &h.LeftHead, &h.Heir, &h.Predecessors,
-		&h.PausedBy, &h.PausedWhy, &h.PausedAt, &h.DisabledAt); err != nil {
+		&h.PausedBy, &h.PausedWhy, &h.PausedAt, &h.DisabledAt, &elsewhere); err != nil {
 		return store.Consumer{}, err
 	}
-	return h.Consumer(), nil
+	c := h.Consumer()
+	c.Elsewhere = elsewhere
+	return c, nil
 }
 
 // Handlers implements [store.Handlers].
@@ -29,7 +35,12 @@ func (r *Reader) Handlers(ctx context.Context, names ...string) ([]store.Consume
 	if names == nil {
 		names = []string{}
 	}
-	found, err := list(ctx, r, scanHandler, `SELECT `+handlerColumns+` FROM evrun.handlers h WHERE cardinality($1::text[]) = 0 OR h.name = ANY($1) ORDER BY h.name`, names)
+	self := int64(0)
+	if r.Self != nil {
+		self = r.Self()
+	}
+	found, err := list(ctx, r, scanHandler, `SELECT `+handlerColumns+`, `+elsewhere+`
+		FROM evrun.handlers h WHERE cardinality($1::text[]) = 0 OR h.name = ANY($1) ORDER BY h.name`, names, self)
 	if err != nil {
 		return nil, fmt.Errorf("read handlers: %w", err)
 	}

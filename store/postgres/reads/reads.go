@@ -23,6 +23,9 @@ import (
 
 // Reader reads a store. Its methods are those of [store.Store] that write nothing; they are safe for concurrent use.
 type Reader struct {
+	// Self returns which node this process is; 0, or nil: it is not a daemon. It must not change any more when the reader is asked.
+	Self func() int64
+
 	id   string
 	pool *pgxpool.Pool
 }

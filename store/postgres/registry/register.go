@@ -52,7 +52,7 @@ func (c *Change) Register(list []store.Registration, idle map[string]bool) ([]st
 	if err != nil {
 		return nil, err
 	}
-	return c.answer(list, took), c.putAll()
+	return c.answer(list, took, elsewhere), c.putAll()
 }
 
 // takeUnattended returns the sequence at which new handlers begin, and deletes it, so that later ones begin at the head.
@@ -156,7 +156,7 @@ func (c *Change) Leave() (changed bool, err error) {
 }
 
 // answer fills in the consumers that Register returns.
-func (c *Change) answer(list []store.Registration, took map[string]bool) []store.Consumer {
+func (c *Change) answer(list []store.Registration, took map[string]bool, elsewhere map[int64]bool) []store.Consumer {
 	inherits := map[int64]bool{}
 	for _, h := range c.rows {
 		if !h.Forgotten() && h.Heir != 0 {
@@ -168,7 +168,7 @@ func (c *Change) answer(list []store.Registration, took map[string]bool) []store
 		h := c.rows[r.Name]
 		h.Paused = h.Paused && (!r.FromMark || h.PausedAt > 0)
 		consumers[i] = h.Consumer()
-		consumers[i].Took, consumers[i].Inherits = took[h.Name], inherits[h.ID]
+		consumers[i].Took, consumers[i].Inherits, consumers[i].Elsewhere = took[h.Name], inherits[h.ID], elsewhere[h.ID]
 	}
 	return consumers
 }
