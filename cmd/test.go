@@ -32,6 +32,9 @@ func newTestCmd(e *cli.Env) *cobra.Command {
 with what the test expects. Each test has a store of its own that is thrown away. What writes to evrun's own database runs for real;
 handlers that act on the outside (log, notify, …) are replaced by the test's stubs. Retries don't wait, and the clock stands still.
 
+The store is a SQLite file, or, where sql handlers have statements for a PostgreSQL store, a new database on its server, which is
+dropped afterwards. The user needs the right CREATEDB; EVRUN_STORE names another server, such as one of the CI.
+
 Exit 1 when a test fails, 78 when the file is wrong.`,
 		Example: `  evrun test -c config.example.yaml
   evrun test --run 'sign-up' --junit report.xml`,

@@ -1,7 +1,7 @@
 // Package wiringtest runs the tests of a wiring file: it publishes the given events, waits for everything that they cause, and
 // compares the runs, users and events in the store with the expected ones.
 //
-// Each test has its own runner and its own store, in a directory that is removed afterwards. Kinds that write to evrun's own database
+// Each test has its own runner and its own store, in a directory that is removed afterwards, or in a database: see [drivers.Scratch]. Kinds that write to evrun's own database
 // run for real. Outside kinds don't act: a stub renders their inputs and returns the outcome that the test gives. Retries don't wait,
 // and the clock stands still.
 package wiringtest
@@ -12,15 +12,15 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"evrun/cmd/config"
+	"evrun/cmd/drivers"
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/chain"
 	"evrun/tasks/emitter"
@@ -60,7 +60,7 @@ func run(ctx context.Context, cfg *config.Config, t *config.Test, log *slog.Logg
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	b, err := newBench(dir, cfg, t, log)
+	b, err := newBench(ctx, dir, cfg, t, log)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,8 @@ func run(ctx context.Context, cfg *config.Config, t *config.Test, log *slog.Logg
 type bench struct {
 	cfg     *config.Config
 	test    *config.Test
-	store   *sqlite.Store
+	store   store.Store
+	drop    func() error // removes the store
 	bus     *events.Bus
 	commits *events.Feed[store.Commit]
 	emitter *emitter.Emitter
@@ -95,11 +96,12 @@ type bench struct {
 	failed  chan error
 }
 
-func newBench(dir string, cfg *config.Config, t *config.Test, log *slog.Logger) (*bench, error) {
+func newBench(ctx context.Context, dir string, cfg *config.Config, t *config.Test, log *slog.Logger) (*bench, error) {
 	b := &bench{cfg: cfg, test: t, bus: events.NewBus(), commits: events.NewFeed[store.Commit](), given: map[int64]bool{}, fired: map[string]time.Time{}, failed: make(chan error, 2)}
 	clock := func() time.Time { return t.Clock }
 	var err error
-	b.store, err = sqlite.Open(filepath.Join(dir, "test.db"), sqlite.Options{Synchronous: "normal", Options: store.Options{
+	own := slices.ContainsFunc(cfg.Wiring.Handlers, func(h *tasks.Handler) bool { return h.Kind == "sql" })
+	b.store, b.drop, err = drivers.Scratch(ctx, cfg.Settings.Store, dir, own, drivers.Options{Options: store.Options{
 		Now: clock, MaxData: cfg.Settings.Server.MaxEvent,
 		WantRuns: func() bool { return true },
 		OnCommit: func(c store.Commit) {
@@ -218,7 +220,7 @@ func (b *bench) close() error {
 	}
 	b.commits.Close()
 	b.bus.Close()
-	return errors.Join(append(errs, b.store.Close())...)
+	return errors.Join(append(errs, b.store.Close(), b.drop())...)
 }
 
 // putUsers stores the test's users. A store takes users only as the effect of a run, so each one has an event and a run.

@@ -11,15 +11,16 @@ import (
 
 // The codes of errors that the driver branches on: https://www.postgresql.org/docs/current/errcodes-appendix.html
 const (
-	UniqueViolation      = "23505"
-	ForeignKeyViolation  = "23503"
-	DivisionByZero       = "22012" // how a statement of ours ends its transaction when a row is not as expected
-	SerializationFailure = "40001"
-	DeadlockDetected     = "40P01"
-	LockNotAvailable     = "55P03"
-	QueryCanceled        = "57014"
-	DiskFull             = "53100"
-	ReadOnlyTransaction  = "25006" // the server has become a standby
+	UniqueViolation       = "23505"
+	ForeignKeyViolation   = "23503"
+	DivisionByZero        = "22012" // how a statement of ours ends its transaction when a row is not as expected
+	SerializationFailure  = "40001"
+	DeadlockDetected      = "40P01"
+	LockNotAvailable      = "55P03"
+	QueryCanceled         = "57014"
+	DiskFull              = "53100"
+	InsufficientPrivilege = "42501"
+	ReadOnlyTransaction   = "25006" // the server has become a standby
 )
 
 // Errors that pass by themselves.
