@@ -94,7 +94,7 @@ func (w *worker) open(ctx context.Context, known store.Consumer) (err error) {
 		Journal: w.r.o.Store, Bus: w.r.o.Bus, Patterns: w.h.On, Interval: w.h.Rate.Interval(), Changed: w.changed, Cancelled: w.cancel, MaxKeys: heldKeys,
 	}
 	d := w.h.division()
-	o.Single = d.Single
+	o.Single, o.Shared = d.Single, w.r.shared
 	_, reads := w.h.Action.(Reading)
 	if _, w.records = w.h.Action.(Outside); w.records || reads {
 		o.Concurrency = w.h.Concurrency

@@ -16,7 +16,7 @@ func (q *Queue) TakeChanged(ctx context.Context) (err error) {
 	if !q.o.Changed.waiting() {
 		return nil
 	}
-	runs, all := q.o.Changed.take()
+	runs, told, all := q.o.Changed.take()
 	defer func() {
 		if err != nil {
 			q.o.Changed.Reread()
@@ -30,6 +30,18 @@ func (q *Queue) TakeChanged(ctx context.Context) (err error) {
 		}
 		q.clock.keep(nil)
 		return q.reload(ctx)
+	}
+	if len(told) > 0 {
+		list, err := q.o.Journal.Runs(ctx, store.RunQuery{IDs: told, Limit: len(told)})
+		if err != nil {
+			return err
+		}
+		runs = append(runs, slices.DeleteFunc(list, func(r store.Run) bool {
+			return r.State != store.Retrying && r.State != store.Cancelled && r.State != store.Dropped && !r.Cancelling
+		})...)
+		for i := range runs {
+			q.follower.leaveOut(runs[i].Sequence) // it may have been cancelled before it had begun, and retried since
+		}
 	}
 	for len(runs) > 0 {
 		retried := runs[0].State == store.Retrying
@@ -136,6 +148,23 @@ func (o *keyOrder) drop(key string, sequence int64) {
 		k.running = 0
 	}
 	o.advance(key, k)
+}
+
+// unpark removes an event from its key: it has got a run, because it was cancelled and retried.
+func (o *keyOrder) unpark(key string, sequence int64) {
+	k := o.keys[key]
+	if k == nil {
+		return
+	}
+	of := func(t *Task) bool { return t.Seq == sequence && !t.Recorded() }
+	parked := len(k.waiting)
+	k.waiting = slices.DeleteFunc(k.waiting, of)
+	o.parked -= parked - len(k.waiting)
+	if i := slices.IndexFunc(o.ready, of); k.running == sequence && i >= 0 {
+		o.ready = slices.Delete(o.ready, i, i+1)
+		o.parked--
+		k.running = 0
+	}
 }
 
 // isDue reports whether a stored run is due, and waits only for its key or for a free attempt.

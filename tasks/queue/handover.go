@@ -12,7 +12,8 @@ import (
 type HandOver struct {
 	mu   sync.Mutex
 	runs []store.Run
-	more bool // more runs were given than fit
+	ids  []string // of runs that were changed elsewhere
+	more bool     // more runs were given than fit
 	some atomic.Bool
 	wake chan struct{} // of one token
 }
@@ -28,6 +29,25 @@ func (h *HandOver) Give(runs []store.Run) {
 		h.runs = append(h.runs, runs...)
 	} else {
 		h.runs, h.more = nil, true
+	}
+	h.some.Store(true)
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Tell names runs that another process has changed, at some time: the queue reads them from the store, because the report may be older than what it knows.
+func (h *HandOver) Tell(runs []store.Run) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.ids)+len(runs) > maxRetriesInMemory {
+		h.runs, h.more = nil, true
+	}
+	for i := range runs {
+		if !h.more {
+			h.ids = append(h.ids, runs[i].ID)
+		}
 	}
 	h.some.Store(true)
 	select {
@@ -54,12 +74,12 @@ func (h *HandOver) C() <-chan struct{} { return h.wake }
 // waiting reports whether take would return something.
 func (h *HandOver) waiting() bool { return h != nil && h.some.Load() }
 
-// take returns the runs given since the last call; all is false if there were more, which must be read from the store.
-func (h *HandOver) take() (runs []store.Run, all bool) {
+// take returns the runs given since the last call, and the ids of those that were told; all is false if there were more, which must be read from the store.
+func (h *HandOver) take() (runs []store.Run, told []string, all bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	runs, all = h.runs, !h.more
-	h.runs, h.more = nil, false
+	runs, told, all = h.runs, h.ids, !h.more
+	h.runs, h.ids, h.more = nil, nil, false
 	h.some.Store(false)
-	return runs, all
+	return runs, told, all
 }

@@ -34,6 +34,8 @@ type keyOrder struct {
 	stored  int                 // runs of all keys
 	upTo    int64               // the stored runs up to this sequence are known
 	maxKeys int
+
+	maxParked, maxParkedKey int // as the constants
 }
 
 // maxParkedData is the largest data of a waiting event that stays in memory. Other events are read again when their turn comes.
@@ -65,7 +67,7 @@ func (o *keyOrder) enter(t *Task) bool {
 	case t.Recorded():
 		k.due = insertTask(k.due, t)
 	case k.rest != 0 && t.Seq >= k.rest:
-	case len(k.waiting) >= maxParkedKey || o.parked >= maxParked:
+	case len(k.waiting) >= o.maxParkedKey || o.parked >= o.maxParked:
 		k.rest = t.Seq
 		o.spilled[t.key] = k
 	default:

@@ -53,7 +53,7 @@ func TestWhatIsHandedOverIsTakenOnce(t *testing.T) {
 	if !h.waiting() {
 		t.Error("nothing waits")
 	}
-	if runs, all := h.take(); len(runs) != maxRetriesInMemory || !all {
+	if runs, _, all := h.take(); len(runs) != maxRetriesInMemory || !all {
 		t.Errorf("%d runs, all: %v", len(runs), all)
 	}
 	if h.waiting() {
@@ -61,7 +61,7 @@ func TestWhatIsHandedOverIsTakenOnce(t *testing.T) {
 	}
 	h.Give(make([]store.Run, maxRetriesInMemory))
 	h.Give(make([]store.Run, 1))
-	if runs, all := h.take(); len(runs) != 0 || all {
+	if runs, _, all := h.take(); len(runs) != 0 || all {
 		t.Errorf("%d runs beyond the bound, all: %v", len(runs), all)
 	}
 }

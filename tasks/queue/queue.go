@@ -79,6 +79,8 @@ type Options struct {
 	Ahead func() int
 	// Single says that all events are in one slot: see [store.Division].
 	Single bool
+	// Shared says that other daemons may have had the handler's slots, or have changed its runs.
+	Shared bool
 	// Interval is the minimum time between the beginnings of two attempts; 0: none.
 	Interval time.Duration
 	// Changed delivers the runs that people have retried or cancelled; nil: none.
@@ -137,6 +139,7 @@ func Open(ctx context.Context, o Options, known store.Consumer, grants ...store.
 		q.bursts = newBursts(*o.Bursts)
 	}
 	q.order.maxKeys, q.order.upTo, q.clock.all = o.MaxKeys, math.MaxInt64, o.OrderBy != nil
+	q.order.maxParked, q.order.maxParkedKey = maxParked, maxParkedKey
 	if o.OrderBy == nil && !o.Single {
 		q.follower.narrow = q.share.narrow
 	}
@@ -346,6 +349,8 @@ func (q *Queue) Done(t *Task, out store.Settled) {
 	next := t.next
 	if t.left { // whoever has the slot reads it from the store
 		next = nil
+	} else if out.Fenced && q.o.Shared {
+		q.o.Changed.Reread() // what was known of the run was old
 	}
 	if t.key == "" {
 		if next != nil {

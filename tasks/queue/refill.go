@@ -27,7 +27,7 @@ func (o *keyOrder) place(k *heldKey, t *Task) {
 		k.running, k.rest = t.Seq, t.Seq+1
 		o.ready = append(o.ready, t)
 		o.parked++
-	case len(k.waiting) >= maxParkedKey || o.parked >= maxParked:
+	case len(k.waiting) >= o.maxParkedKey || o.parked >= o.maxParked:
 		k.rest = t.Seq
 	default:
 		k.rest = t.Seq + 1

@@ -3,6 +3,7 @@ package queue
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -34,6 +35,7 @@ func (m *memory) Events(_ context.Context, q store.EventQuery) (page []*events.E
 			return page, nil
 		case q.Patterns != nil && !q.Patterns[0].Match(e.Type):
 		case q.Sequences != nil && !slices.Contains(q.Sequences, e.Sequence):
+		case q.Slots != 0 && !q.Slots.Has(store.SlotOf(e.Sequence)):
 		case q.WithoutRun != 0 && m.runs[e.Sequence] != nil:
 		default:
 			page = append(page, e)
@@ -42,6 +44,7 @@ func (m *memory) Events(_ context.Context, q store.EventQuery) (page []*events.E
 	return page, nil
 }
 
+// pending returns the runs that have not ended.
 func (m *memory) pending(limit int, before func(a, b store.Run) int) (list []store.Run) {
 	for _, r := range m.runs {
 		if r.State == store.Running || r.State == store.Retrying {
@@ -52,10 +55,20 @@ func (m *memory) pending(limit int, before func(a, b store.Run) int) (list []sto
 	return list[:min(limit, len(list))]
 }
 
-func (m *memory) Pending(_ context.Context, _ store.HandlerID, _ store.Slots, limit int) ([]store.Run, error) {
-	return m.pending(limit, func(a, b store.Run) int {
+func (m *memory) Pending(_ context.Context, _ store.HandlerID, slots store.Slots, limit int) ([]store.Run, error) {
+	list := slices.DeleteFunc(m.pending(math.MaxInt, func(a, b store.Run) int {
 		return cmp.Or(a.NextAttemptAt.Compare(b.NextAttemptAt), cmp.Compare(a.Sequence, b.Sequence))
-	}), nil
+	}), func(r store.Run) bool { return !slots.Has(store.SlotOf(r.Sequence)) })
+	return list[:min(limit, len(list))], nil
+}
+
+func (m *memory) Runs(_ context.Context, q store.RunQuery) (list []store.Run, _ error) {
+	for _, r := range m.runs {
+		if slices.Contains(q.IDs, fmt.Sprint(r.Sequence)) {
+			list = append(list, *r)
+		}
+	}
+	return list, nil
 }
 
 func (m *memory) PendingAfter(_ context.Context, _ store.HandlerID, after int64, limit int) (page []store.Run, _ error) {

@@ -183,9 +183,6 @@ func (o *keyOrder) leave(left func(key string) bool) {
 // goBack makes the follower return the events after a sequence, of those up to head only the ones that have no run.
 func (f *follower) goBack(after, head int64) {
 	f.start = max(f.start, head)
-	if f.sub != nil && f.live && f.after == after && f.read >= f.start && len(f.batch) == 0 {
-		return // nothing was accepted since
-	}
 	f.after, f.read, f.batch, f.live = after, after, nil, false
 	if max(f.bus.Head(), f.start)-after > int64(f.buffer/2) {
 		f.rest()

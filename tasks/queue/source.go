@@ -50,5 +50,6 @@ type Journal interface {
 	Events(ctx context.Context, q store.EventQuery) ([]*events.Event, error)
 	Head(ctx context.Context) (int64, error)
 	Pending(ctx context.Context, h store.HandlerID, slots store.Slots, limit int) ([]store.Run, error)
+	Runs(ctx context.Context, q store.RunQuery) ([]store.Run, error)
 	PendingAfter(ctx context.Context, h store.HandlerID, after int64, limit int) ([]store.Run, error)
 }

@@ -44,6 +44,7 @@ func (q *Queue) readPending(ctx context.Context) error {
 func (q *Queue) reload(ctx context.Context) error {
 	limit := maxRetriesInMemory/2 + len(q.active)
 	q.unread, q.clock.horizon = true, time.Time{} // until all is read
+	q.unpick(0)
 	slots := q.share.held
 	if q.o.Single {
 		slots = store.AllSlots
@@ -116,6 +117,7 @@ func (q *Queue) arrange(ctx context.Context, runs []store.Run) error {
 				continue
 			}
 			if err == nil && q.active[t.Seq] == nil {
+				q.order.unpark(t.key, t.Seq)
 				if q.order.hold(t); q.order.isDue(t) {
 					continue // it waits only for its key
 				}
@@ -174,8 +176,21 @@ func (q *Queue) interrupt(run *store.Run, e *events.Event) {
 	q.interrupted = append(q.interrupted, t)
 }
 
+// unpick forgets the task that was to begin next, if it is of a stored run after a sequence: that is read again.
+func (q *Queue) unpick(upTo int64) {
+	t := q.picked
+	if t == nil || !t.Recorded() || t.Seq <= upTo {
+		return
+	}
+	q.picked = nil
+	if k := q.order.keys[t.key]; k != nil && k.running == t.Seq {
+		k.running = 0
+	}
+}
+
 // forget removes the runs of an ordered handler after a sequence from memory; readOn reads them again later.
 func (q *Queue) forget(upTo int64) {
+	q.unpick(upTo)
 	q.order.forget(upTo, q.active)
 	q.clock.forget(upTo)
 }
