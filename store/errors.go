@@ -37,6 +37,8 @@ var (
 	ErrNewer = errors.New("the store was written by a newer evrun")
 	// ErrOlder: an older evrun wrote this database, and none of this version has opened it for writing since, which brings it up to date.
 	ErrOlder = errors.New("the store was written by an older evrun: evrun serve brings it up to date")
+	// ErrMoved: the store was moved elsewhere, or is only partly there.
+	ErrMoved = errors.New("the store is not in use here")
 	// ErrNotStore: the file is not a database, or not one of evrun.
 	ErrNotStore = errors.New("not an evrun database")
 )

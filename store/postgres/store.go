@@ -20,6 +20,7 @@ import (
 	"evrun/store/postgres/prune"
 	"evrun/store/postgres/reads"
 	"evrun/store/postgres/schema"
+	"evrun/store/postgres/transfer"
 )
 
 // Options for opening a store.
@@ -78,6 +79,9 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 	}
 	defer c.Close(ctx)
 	if err := schema.Migrate(ctx, c, newStoreID); err != nil {
+		return nil, err
+	}
+	if err := transfer.Refusal(ctx, c); err != nil {
 		return nil, err
 	}
 	s := &Store{opt: opt, config: config, anonymous: newAnonymous(), abandoned: make(chan struct{}), changes: make(chan *session, changeSessions)}

@@ -15,13 +15,14 @@ import (
 	"evrun/store/sqlite/prune"
 	"evrun/store/sqlite/reads"
 	"evrun/store/sqlite/schema"
+	"evrun/store/sqlite/transfer"
 )
 
 // Open opens the database at name for reading and writing, creates it if it does not exist, and brings its schema up to date.
 //
 // It resolves symbolic links first, so that a file has the same lock under all its names. The store's files are private, see package files.
 //
-// Errors: [store.ErrLocked] when another process writes to it, [store.ErrNotStore], [store.ErrNewer], [store.ErrReadOnly], and a [*files.Error] when
+// Errors: [store.ErrLocked] when another process writes to it, [store.ErrNotStore], [store.ErrNewer], [store.ErrReadOnly], [store.ErrMoved], and a [*files.Error] when
 // the file can't be trusted.
 func Open(name string, opt Options) (_ *Store, err error) {
 	defer func() {
@@ -65,6 +66,9 @@ func Open(name string, opt Options) (_ *Store, err error) {
 		}
 	}()
 	if err := schema.Migrate(c); err != nil {
+		return nil, err
+	}
+	if err := transfer.Refusal(c); err != nil {
 		return nil, err
 	}
 	if err := disk.MendPrivate(path, opt.Warn); err != nil { // only now: the file is known to be a store, not another program's

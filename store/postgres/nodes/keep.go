@@ -10,6 +10,7 @@ import (
 
 	"evrun/store"
 	"evrun/store/postgres/conn"
+	"evrun/store/postgres/transfer"
 )
 
 // Application is the application_name of all connections on which a node writes.
@@ -72,6 +73,9 @@ func (m *Member) join(ctx context.Context) error {
 	var id int64
 	began := time.Now()
 	err := m.tx(ctx, func(tx pgx.Tx) error {
+		if err := transfer.Refusal(ctx, tx); err != nil {
+			return err
+		}
 		n := &m.opt.Node
 		labels := n.Labels
 		if labels == nil {

@@ -1,0 +1,417 @@
+package transfer
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+)
+
+// Options of a transfer.
+type Options struct {
+	To     string   // the target in words, for the source's mark
+	Tables []string // of the user's own, that are copied; "*": all
+	Now    time.Time
+	// PartRows is about how many rows a transaction copies. Default: 50,000.
+	PartRows int
+	// Report is called now and then with how many rows of how many were copied, and checked. nil: nobody asks.
+	Report func(Progress)
+}
+
+// Progress is how far a transfer came.
+type Progress struct {
+	Table      string
+	Rows, All  int64 // of all tables; All is an estimate
+	Checking   bool
+	Transfered int64 // rows of this process
+}
+
+// Result is what a transfer has copied.
+type Result struct {
+	Tables  []Done
+	Head    int64
+	Resumed bool // an interrupted transfer was continued
+	Took    time.Duration
+}
+
+// Done is a table that was copied.
+type Done struct {
+	Name    string
+	Own     bool
+	Rows    int64
+	Sum     Sum
+	Checked bool  // row by row; else only their number
+	Cleaned int64 // rows with a text that the target can't store: NUL and what is not UTF-8 was replaced
+}
+
+// The bounds of a part, which is one transaction.
+const (
+	partRows  = 50_000 // by default
+	partBytes = 32 << 20
+	pageRows  = 1000 // that the reading goroutine hands over at once
+)
+
+// transfer is one that goes on.
+type transfer struct {
+	from Source
+	to   Target
+	o    Options
+	a    *Arrival
+	p    Progress
+}
+
+// Run copies a store, or what is left of a copy that was interrupted. Afterwards the source is marked, and the target is a store.
+func Run(ctx context.Context, from Source, to Target, o Options) (r *Result, err error) {
+	begun := time.Now()
+	if o.PartRows <= 0 {
+		o.PartRows = partRows
+	}
+	t := &transfer{from: from, to: to, o: o}
+	tables, err := Plan(ctx, from, o.Tables)
+	if err != nil {
+		return nil, err
+	}
+	r = &Result{}
+	if r.Resumed, err = t.begin(ctx); err != nil {
+		return nil, err
+	}
+	for i := range tables {
+		n, err := from.Count(ctx, &tables[i])
+		if err != nil {
+			return nil, err
+		}
+		t.p.All += 2 * n
+	}
+	if r.Head, err = from.Head(ctx); err != nil {
+		return nil, err
+	}
+	there := make([]Table, len(tables)) // as they are in the target
+	for i := range tables {
+		if there[i], err = t.table(ctx, &tables[i]); err != nil {
+			return nil, fmt.Errorf("table %s: %w", tables[i].Name, err)
+		}
+	}
+	for i := range tables {
+		done, err := t.check(ctx, tables[i].Name, &there[i])
+		if err != nil {
+			return nil, fmt.Errorf("table %s: %w", tables[i].Name, err)
+		}
+		r.Tables = append(r.Tables, done)
+	}
+	// The source first: it must not be used once the target can be.
+	d, err := from.Marked(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.Done = true
+	if err := from.Mark(ctx, d); err != nil {
+		return nil, err
+	}
+	if err := to.Finish(ctx, from.ID(), r.Head); err != nil {
+		return nil, err
+	}
+	r.Took = time.Since(begun)
+	return r, nil
+}
+
+// Plan returns the tables that a transfer copies.
+func Plan(ctx context.Context, from Source, names []string) ([]Table, error) {
+	list := append([]Table{}, Tables...)
+	own, err := from.Own(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range own {
+		for _, name := range names {
+			if name == "*" || strings.EqualFold(name, t.Name) {
+				list = append(list, t)
+				break
+			}
+		}
+	}
+	for _, name := range names {
+		if name == "*" {
+			continue
+		}
+		found := false
+		for _, t := range own {
+			found = found || strings.EqualFold(name, t.Name)
+		}
+		if !found {
+			return nil, fmt.Errorf("there is no table %s of your own", name)
+		}
+	}
+	return list, nil
+}
+
+// begin marks the source and the target, or finds that both have the marks of this transfer.
+func (t *transfer) begin(ctx context.Context) (resumed bool, err error) {
+	left, err := t.from.Marked(ctx)
+	if err != nil {
+		return false, err
+	}
+	if t.a, err = t.to.Arrival(ctx); err != nil {
+		return false, err
+	}
+	switch {
+	case t.a != nil && (t.a.From != t.from.ID() || t.a.Token != left.Token):
+		return false, ErrOther
+	case t.a != nil:
+		return true, nil
+	case left.Done:
+		return false, &MovedError{left}
+	}
+	d := Departure{To: t.o.To, Token: rand.Text(), Since: t.o.Now.UTC()}
+	if err := t.from.Mark(ctx, d); err != nil {
+		return false, err
+	}
+	t.a = &Arrival{From: t.from.ID(), Token: d.Token, Tables: map[string]*State{}}
+	return false, t.to.Begin(ctx, t.a)
+}
+
+func (t *transfer) report(table string, rows int) {
+	t.p.Table = table
+	t.p.Rows += int64(rows)
+	if t.o.Report != nil {
+		t.o.Report(t.p)
+	}
+}
+
+// table copies what is left of a table, and returns it as it is in the target.
+func (t *transfer) table(ctx context.Context, table *Table) (there Table, err error) {
+	there = *table
+	state := t.a.Tables[table.Name]
+	if table.Own {
+		if there, err = t.to.Create(ctx, table, state != nil); err != nil {
+			return there, err
+		}
+	}
+	if state == nil {
+		state = &State{}
+		t.a.Tables[table.Name] = state
+	}
+	t.report(table.Name, int(state.Rows))
+	if state.Done {
+		return there, nil
+	}
+	if !table.Keyed {
+		*state = State{}
+	}
+	after, err := state.after(table)
+	if err != nil {
+		return there, err
+	}
+	next, end := iter.Pull2(t.pages(ctx, table, &there, after))
+	defer end()
+	for !state.Done {
+		before := *state
+		if err := t.to.Put(ctx, &there, t.part(table, state, next), t.a); err != nil {
+			*state = before
+			return there, err
+		}
+	}
+	return there, nil
+}
+
+// part is what one transaction copies of a table: all that is left of it, or a bounded part of a keyed one. The state is that of the rows that were read.
+func (t *transfer) part(table *Table, state *State, next func() (page, error, bool)) iter.Seq2[[]Row, error] {
+	return func(yield func([]Row, error) bool) {
+		for n, size := 0, 0; !table.Keyed || n < t.o.PartRows && size < partBytes; {
+			page, err, ok := next()
+			if !ok {
+				state.Done = true
+				return
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			n += len(page.rows)
+			size += page.size
+			state.Rows += int64(len(page.rows))
+			state.Clean += page.cleaned
+			state.Sum.add(page.sum)
+			state.After = keyText(page.rows[len(page.rows)-1][0])
+			if !yield(page.rows, nil) {
+				return
+			}
+			t.report(table.Name, len(page.rows))
+		}
+	}
+}
+
+// page is what the reading goroutine hands over.
+type page struct {
+	rows    []Row
+	sum     Sum
+	size    int
+	cleaned int64
+}
+
+// pages reads a table in another goroutine. A page of a keyed table ends before another key.
+func (t *transfer) pages(ctx context.Context, table, there *Table, after any) iter.Seq2[page, error] {
+	type item struct {
+		page
+		err error
+	}
+	return func(yield func(page, error) bool) {
+		ctx, stop := context.WithCancel(ctx)
+		items := make(chan item, 8)
+		defer func() {
+			stop()
+			for range items {
+			}
+		}()
+		go func() {
+			defer close(items)
+			send := func(i item) bool {
+				select {
+				case items <- i:
+					return true
+				case <-ctx.Done():
+					return false
+				}
+			}
+			var (
+				p      page
+				buffer []byte
+			)
+			for row, err := range t.from.Rows(ctx, table, after) {
+				if err != nil {
+					send(item{err: err})
+					return
+				}
+				if n := len(p.rows); n >= min(pageRows, t.o.PartRows) && (!table.Keyed || !sameKey(p.rows[n-1][0], row[0])) {
+					if !send(item{page: p}) {
+						return
+					}
+					p = page{rows: make([]Row, 0, pageRows+8)}
+				}
+				if t.to.Clean(there, row) {
+					p.cleaned++
+				}
+				buffer = p.sum.Add(buffer, row)
+				p.size += len(buffer)
+				p.rows = append(p.rows, row)
+			}
+			if len(p.rows) > 0 {
+				send(item{page: p})
+			}
+		}()
+		for i := range items {
+			if !yield(i.page, i.err) || i.err != nil {
+				return
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			yield(page{}, err)
+		}
+	}
+}
+
+func (s *Sum) add(more Sum) {
+	low := s[0] + more[0]
+	carry := uint64(0)
+	if low < s[0] {
+		carry = 1
+	}
+	s[0], s[1] = low, s[1]+more[1]+carry
+}
+
+func sameKey(a, b any) bool {
+	x, ok := a.(int64)
+	y, _ := b.(int64)
+	return ok && x == y
+}
+
+// keyText is a key as a state has it.
+func keyText(key any) any {
+	switch key := key.(type) {
+	case int64:
+		return key
+	case []byte:
+		return hex.EncodeToString(key)
+	}
+	return nil
+}
+
+// after is the key behind which a keyed table goes on.
+func (s *State) after(t *Table) (any, error) {
+	if !t.Keyed || s.After == nil {
+		return nil, nil
+	}
+	switch after := s.After.(type) {
+	case int64:
+		return after, nil
+	case json.Number:
+		return after.Int64()
+	case string:
+		return hex.DecodeString(after)
+	}
+	return nil, fmt.Errorf("the state has the key %v", s.After)
+}
+
+// check reads a table from the target, and compares it.
+func (t *transfer) check(ctx context.Context, name string, table *Table) (done Done, err error) {
+	t.p.Checking = true
+	state := t.a.Tables[name]
+	done = Done{Name: name, Own: table.Own, Rows: state.Rows, Sum: state.Sum, Cleaned: state.Clean, Checked: table.Comparable()}
+	if !done.Checked {
+		n, err := t.to.Count(ctx, table)
+		if err == nil && n != state.Rows {
+			err = fmt.Errorf("%w: %d rows of %d", ErrDiffers, n, state.Rows)
+		}
+		t.report(name, int(n))
+		return done, err
+	}
+	var (
+		n, before int64
+		sum       Sum
+		buffer    []byte
+	)
+	for row, err := range t.to.Rows(ctx, table, nil) {
+		if err != nil {
+			return done, err
+		}
+		buffer = sum.Add(buffer, row)
+		if n++; n%pageRows == 0 {
+			t.report(name, int(n-before))
+			before = n
+		}
+	}
+	t.report(name, int(n-before))
+	if n != state.Rows || sum != state.Sum {
+		return done, fmt.Errorf("%w: %d rows with the sum %s, which were %d with %s", ErrDiffers, n, sum, state.Rows, state.Sum)
+	}
+	return done, nil
+}
+
+// Decode reads the mark of a target. Numbers stay whole.
+func (a *Arrival) Decode(text string) error {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	return d.Decode(a)
+}
+
+// Encode is the mark as it is stored.
+func (a *Arrival) Encode() (string, error) {
+	text, err := json.Marshal(a)
+	return string(text), err
+}
+
+// Reopen takes the mark of a source away, so that the store can be used again. What was copied so far is of no use then.
+func Reopen(ctx context.Context, from Source) (Departure, error) {
+	d, err := from.Marked(ctx)
+	if err != nil {
+		return d, err
+	}
+	if d.Token == "" {
+		return d, errors.New("it was not moved")
+	}
+	return d, from.Mark(ctx, Departure{})
+}
