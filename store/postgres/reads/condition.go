@@ -78,6 +78,12 @@ func targetOf(name string) string {
 	return targetKey + string(text)
 }
 
+// withoutRun adds that a handler has no run on e. It is a subquery for each event, by the key of runs: as a join, the server might read all runs of the
+// handler first.
+func (c *condition) withoutRun(h store.HandlerID) {
+	c.add("(SELECT 1 FROM evrun.runs r WHERE r.sequence = e.sequence AND r.handler = ?) IS NULL", int64(h))
+}
+
 // ofEvent adds the conditions on e that queries of events and of runs share, except for types and chains.
 func (c *condition) ofEvent(source string, holding [][]string) {
 	if source != "" {

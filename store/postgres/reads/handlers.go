@@ -88,7 +88,7 @@ func (r *Reader) countWaiting(ctx context.Context, c store.Consumer, upTo int64)
 	}
 	var where condition
 	where.add(`e.sequence > ? AND e.sequence <= ?`, c.LowWater, looked)
-	where.add(`NOT EXISTS (SELECT FROM evrun.runs r WHERE r.sequence = e.sequence AND r.handler = ? AND r.sequence > ? AND r.sequence <= ?)`, int64(c.ID), c.LowWater, looked)
+	where.withoutRun(c.ID)
 	where.taken(&c)
 	where.addAll(types.condition())
 	query, args := numbered(`SELECT count(*) FROM evrun.events e`+where.where(), where.args)

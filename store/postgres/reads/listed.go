@@ -67,7 +67,7 @@ func (r *Reader) sequences(ctx context.Context, arms func(span, bool, int) (stri
 }
 
 // arms has one for each type.
-func (t *types) arms(in span, _ bool, _ int) (query string, args []any) {
+func (t *types) arms(in span, newest bool, _ int) (query string, args []any) {
 	var parts []string
 	for _, name := range t.names {
 		var where condition
@@ -76,7 +76,23 @@ func (t *types) arms(in span, _ bool, _ int) (query string, args []any) {
 		parts = append(parts, `SELECT e.sequence FROM evrun.events e`+where.where())
 		args = append(args, where.args...)
 	}
-	return strings.Join(parts, ` UNION ALL `), args
+	return merged(parts, `e.sequence `+order(newest)), args
+}
+
+// merged returns a query of all rows of some queries, of which the server reads no more than it needs when the rows are wanted in this order: each query has
+// to be in the order itself.
+func merged(queries []string, order string) string {
+	if len(queries) == 1 {
+		return queries[0]
+	}
+	var b strings.Builder
+	for i, query := range queries {
+		if i > 0 {
+			b.WriteString(` UNION ALL `)
+		}
+		b.WriteString(`(` + query + ` ORDER BY ` + order + `)`)
+	}
+	return b.String()
 }
 
 // maxArms is how many handlers in states one query looks up.

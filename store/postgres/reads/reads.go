@@ -33,6 +33,11 @@ type Reader struct {
 // maxConns is how many queries run at a time; others wait.
 const maxConns = 4
 
+// settings are those of each connection. A plan for any values may read the whole journal where one for the query's own values reads a page; what is
+// read in the order of an index ends with the page, and what is sorted does not. To compile a query, or to start processes for it, costs more than it takes.
+var settings = fmt.Sprintf(`SET statement_timeout = '%dms'; SET default_transaction_read_only = on; SET plan_cache_mode = force_custom_plan;
+	SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off; SET max_parallel_workers_per_gather = 0`, readTimeout.Milliseconds())
+
 // Open returns a reader of the store with this id. It connects when it is first asked; the config stays as it is.
 func Open(ctx context.Context, config *pgxpool.Config, id string) (*Reader, error) {
 	config = config.Copy()
@@ -44,9 +49,7 @@ func Open(ctx context.Context, config *pgxpool.Config, id string) (*Reader, erro
 				return err
 			}
 		}
-		// A plan for any values may read the whole journal where one for the query's own values reads a page. Compiling costs more than these queries.
-		_, err := c.Exec(ctx, fmt.Sprintf(`SET statement_timeout = '%dms'; SET default_transaction_read_only = on; SET plan_cache_mode = force_custom_plan; SET jit = off`,
-			readTimeout.Milliseconds()))
+		_, err := c.Exec(ctx, settings)
 		return err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)

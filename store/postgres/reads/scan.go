@@ -3,7 +3,6 @@ package reads
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"evrun/events"
 	"evrun/store"
@@ -76,8 +75,7 @@ func eventFilter(q *store.EventQuery) (c condition) {
 		c.add("e.id = ?", q.ID)
 	}
 	if q.WithoutRun != 0 {
-		// A subquery for each event, by the key of runs: as a join, the server might read all runs of the handler first.
-		c.add("(SELECT 1 FROM evrun.runs r WHERE r.sequence = e.sequence AND r.handler = ?) IS NULL", int64(q.WithoutRun))
+		c.withoutRun(q.WithoutRun)
 	}
 	if q.Slots != 0 && q.Slots != store.AllSlots {
 		c.add("(?::bigint >> (e.sequence & 63)::int) & 1 = 1", int64(q.Slots))
@@ -121,14 +119,13 @@ func (r *Reader) eventsAt(ctx context.Context, q *store.EventQuery, at place, t 
 	from := func(where condition) string {
 		return `SELECT ` + columns + `, coalesce(octet_length(e.data), octet_length(e.bytes), 0) AS size FROM evrun.events e` + where.where()
 	}
-	// The server merges what the arms have by their sequences, and reads no further than the page.
 	var arms []string
 	var args []any
 	for _, arm := range armsOf(q, where, at, t) {
 		arms = append(arms, from(arm))
 		args = append(args, arm.args...)
 	}
-	page := strings.Join(arms, ` UNION ALL `)
+	page := merged(arms, `e.sequence `+order(q.Last))
 	if q.ID != "" {
 		page = `SELECT * FROM (` + page + ` OFFSET 0) e` // first find, then sort: otherwise the server may look through all sequences
 	}
