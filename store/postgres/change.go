@@ -8,6 +8,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/postgres/feed"
 	"evrun/store/postgres/schema"
 	"evrun/store/postgres/wire"
 )
@@ -67,8 +68,15 @@ func (c *session) commit(ctx context.Context, t *txn, in *intake) error {
 	for _, last := range t.last {
 		m.Add(last.query, last.args()...)
 	}
+	record, args, err := c.s.peers.feed.Record(t.foreign)
+	if err != nil {
+		return err
+	}
+	if record != "" {
+		m.Add(record, args...)
+	}
 	m.Add("COMMIT")
-	return c.finish(ctx, ending{message: m, ordered: len(in.fresh) > 0, tell: t.foreign, done: func(results []wire.Result) (store.Commit, error) {
+	return c.finish(ctx, ending{message: m, ordered: len(in.fresh) > 0, told: record != "", changed: t.changed, done: func(results []wire.Result) (store.Commit, error) {
 		if err := in.accepted(ctx, c.s, results, at); err != nil {
 			return store.Commit{}, err
 		}
@@ -95,6 +103,7 @@ type txn struct {
 	numbered []func()
 	wantRuns bool // somebody wants what publish gets
 	runs     []store.Run
+	keys     []feed.Key // of those that nobody here wants
 	attempts []store.Attempted
 	foreign  store.Foreign
 	done     []func()
@@ -142,8 +151,12 @@ func (t *txn) whenNumbered(do func()) { t.numbered = append(t.numbered, do) }
 func (t *txn) publish(r store.Run) {
 	if t.wantRuns {
 		t.runs = append(t.runs, r)
+	} else {
+		t.keys = append(t.keys, feed.Key{Handler: r.HandlerID, Sequence: r.Sequence})
 	}
 }
+
+func (t *txn) changed() []feed.Key { return t.keys }
 
 // tell says what other processes must know of the change.
 func (t *txn) tell(f store.Foreign) {

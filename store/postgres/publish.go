@@ -8,17 +8,6 @@ import (
 	"evrun/store"
 )
 
-// publish passes on what a transaction of this process has committed, before the call that made it returns. Transactions that accept events come in the
-// order of the journal: Store.commits is locked from before their commits until they are published.
-func (s *Store) publish(c store.Commit, _ store.Foreign) {
-	if s.opt.OnCommit == nil || len(c.Events)+len(c.Runs) == 0 {
-		return
-	}
-	s.publishing.Lock()
-	defer s.publishing.Unlock()
-	s.opt.OnCommit(c)
-}
-
 // wrote reports a transaction.
 func (s *Store) wrote(w store.Written) {
 	if s.opt.Wrote == nil {
@@ -30,9 +19,6 @@ func (s *Store) wrote(w store.Written) {
 }
 
 func (s *Store) wantRuns() bool { return s.opt.WantRuns != nil && s.opt.WantRuns() }
-
-// fenced is called when a transaction found that another process has taken over the node's leases.
-func (s *Store) fenced(node int64) { s.node.CompareAndSwap(node, 0) }
 
 // Point is a moment in a transaction, for tests that crash or wait there.
 type Point string

@@ -46,6 +46,7 @@ func (s *Store) Rewire(ctx context.Context, w store.Wiring) (consumers []store.C
 	if err != nil {
 		return nil, err
 	}
+	s.wired(consumers, w.Handlers != nil)
 	return consumers, nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"evrun/store"
 	"evrun/store/postgres/conn"
+	"evrun/store/postgres/feed"
 	"evrun/store/postgres/guard"
 	"evrun/store/postgres/wire"
 )
@@ -200,7 +201,9 @@ type ending struct {
 	ordered bool          // it accepts events, and is published in the order of the journal
 	// done makes of the results what is published. If the answer was lost, there are none.
 	done func(results []wire.Result) (store.Commit, error)
-	tell store.Foreign
+	// changed are the runs that it changes, whether or not anybody here wants them; others are in what done returns. It is called after done.
+	changed func() []feed.Key
+	told    bool // it records what other processes must know
 }
 
 // finish sends the message that ends a transaction, and publishes it. It returns once it is known whether the transaction was committed.
@@ -233,7 +236,11 @@ func (c *session) finish(ctx context.Context, e ending) error {
 	if err != nil {
 		return err
 	}
-	s.publish(commit, e.tell)
+	var changed []feed.Key
+	if e.changed != nil {
+		changed = e.changed()
+	}
+	s.publish(commit, changed, e.told)
 	s.at(BeforeAnswers)
 	return nil
 }

@@ -50,9 +50,10 @@ type Store struct {
 	abandoned  chan struct{} // closed when nobody waits any longer to learn what became of a commit
 	hasKeys    atomic.Bool   // there are keys of pruned events, as far as known
 
-	commits    sync.Mutex // see publish
-	publishing sync.Mutex // held during OnCommit
-	reporting  sync.Mutex // held during Wrote
+	commits   sync.Mutex // see publish
+	reporting sync.Mutex // held during Wrote
+
+	peers peers
 
 	pruner *prune.Pruner
 	user   *guard.Reader // statements of users that only read
@@ -104,6 +105,10 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 	}
 	s.user = newUserReads(config)
 	s.pruner = prune.New(prune.Options{Pool: s.pool, Write: s.writePart, Now: opt.Now})
+	if err := s.meet(ctx); err != nil {
+		s.pool.Close()
+		return nil, errors.Join(err, s.Reader.Close())
+	}
 	return s, nil
 }
 
@@ -131,6 +136,7 @@ func (s *Store) Run(ctx context.Context) error {
 	s.gate.close()
 	stop()
 	writers.Wait()
+	s.leave()
 	return nil
 }
 
@@ -146,6 +152,7 @@ func (s *Store) Close() error {
 		}
 		s.forgetAnonymous()
 	}
+	s.part()
 	s.pool.Close()
 	return errors.Join(s.user.Close(), s.Reader.Close())
 }

@@ -6,6 +6,7 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/postgres/feed"
 	"evrun/store/postgres/schema"
 	"evrun/store/postgres/wire"
 )
@@ -147,13 +148,31 @@ func (x *work) end(m *wire.Message, whole bool) error {
 	} else if m.Len() == 1 { // nothing but the fence: a Ping
 		return x.ping()
 	}
-	return x.c.finish(x.ctx, ending{message: m, ordered: len(x.in.fresh) > 0, done: func(results []wire.Result) (store.Commit, error) {
+	return x.c.finish(x.ctx, ending{message: m, ordered: len(x.in.fresh) > 0, changed: x.changedKeys, done: func(results []wire.Result) (store.Commit, error) {
 		if err := x.in.accepted(x.ctx, s, results, at); err != nil {
 			return store.Commit{}, err
 		}
 		x.answers()
 		return store.Commit{Events: x.in.fresh, Runs: x.changed, Attempts: x.attempts}, nil
 	}})
+}
+
+// changedKeys are the runs that are written, if nobody here wants them.
+func (x *work) changedKeys() []feed.Key {
+	if len(x.changed) > 0 {
+		return nil
+	}
+	keys := make([]feed.Key, 0, len(x.runs))
+	for i := range x.runs {
+		switch e := &x.runs[i]; {
+		case !e.ok:
+		case e.claim != nil:
+			keys = append(keys, feed.Key{Handler: e.claim.Handler, Sequence: e.claim.Sequence})
+		default:
+			keys = append(keys, feed.Key{Handler: e.s.Handler, Sequence: e.s.Event.Sequence})
+		}
+	}
+	return keys
 }
 
 // ping only looks whether the server answers.

@@ -90,7 +90,7 @@ func (m *Member) join(ctx context.Context) error {
 		b.Queue(`INSERT INTO evrun.wired (node, handler) SELECT $1, unnest($2::int[])`, id, wired)
 		b.Queue(`INSERT INTO evrun.writers (node, connection, transaction) SELECT $1, number, 0 FROM generate_series(0, $2::int - 1) number`, id, m.opt.Writers)
 		// Who asks what became of a commit does so at once.
-		b.Queue(`DELETE FROM evrun.writers WHERE node < 0 AND since < now() - interval '1 day'`)
+		b.Queue(`DELETE FROM evrun.writers WHERE node BETWEEN $1 AND -1 AND since < now() - interval '1 day'`, -id)
 		return tx.SendBatch(ctx, b).Close()
 	})
 	if err != nil {
@@ -151,7 +151,7 @@ func (m *Member) take(ctx context.Context, node int64, own bool) error {
 	}
 	m.opt.Notify()
 	m.Wake()
-	return m.opt.Ended(ctx)
+	return nil
 }
 
 // kill ends all sessions of a node, and waits for each up to a second: a transaction that is being committed may need it. A role that may not do that

@@ -144,3 +144,14 @@ func (l *lease) lose(slots store.Slots) {
 		signal(l.changed)
 	}
 }
+
+// nothing is the lease of a process that is no daemon: it never has any slots.
+type nothing struct{}
+
+// Nothing returns a lease that never has any slots.
+func Nothing() store.Lease { return nothing{} }
+
+func (nothing) C() <-chan struct{}      { return nil }
+func (nothing) Take() store.LeaseChange { return store.LeaseChange{} }
+func (nothing) Give(store.Slots)        {}
+func (nothing) Close()                  {}

@@ -45,8 +45,8 @@ type Options struct {
 	Writers int
 	// Changed is called when this process becomes a node, and with 0 when it has lost its leases. It must not block. Default: nothing.
 	Changed func(node int64)
-	// Ended is called after the member has taken over another node, or what its own last one left. Default: nothing.
-	Ended func(ctx context.Context) error
+	// Leaving is called in the transaction in which the node leaves, and calls end, which deletes it. Default: it calls end.
+	Leaving func(ctx context.Context, tx pgx.Tx, end func() error) error
 	// Notify is called after the member has changed who holds or wants what: the other members' Wake is to be called soon. It must not block.
 	Notify func()
 	// Warn is called with notes for people.
@@ -89,8 +89,8 @@ func Join(ctx context.Context, opt Options) (*Member, error) {
 	if m.opt.Changed == nil {
 		m.opt.Changed = func(int64) {}
 	}
-	if m.opt.Ended == nil {
-		m.opt.Ended = func(context.Context) error { return nil }
+	if m.opt.Leaving == nil {
+		m.opt.Leaving = func(_ context.Context, _ pgx.Tx, end func() error) error { return end() }
 	}
 	if m.opt.Node.Started.IsZero() {
 		m.opt.Node.Started = time.Now()
@@ -177,9 +177,14 @@ func (m *Member) Leave() error {
 	if id == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), Within)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*Within)
 	defer cancel()
-	err := m.tx(ctx, func(tx pgx.Tx) error { return end(ctx, tx, id) })
+	err := m.tx(ctx, func(tx pgx.Tx) error {
+		return m.opt.Leaving(ctx, tx, func() error { return end(ctx, tx, id) })
+	})
+	if err != nil { // perhaps others change the handlers: its slots are worth more
+		err = m.tx(ctx, func(tx pgx.Tx) error { return end(ctx, tx, id) })
+	}
 	if err != nil {
 		return fmt.Errorf("leave the daemons of the store: %w", err)
 	}

@@ -1,0 +1,157 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"evrun/store"
+	"evrun/store/postgres/feed"
+	"evrun/store/postgres/nodes"
+	"evrun/store/postgres/reads"
+	"evrun/store/postgres/registry"
+	"evrun/store/postgres/schema"
+)
+
+// peers is what the store has to do with the other processes that share the database.
+type peers struct {
+	pool   *pgxpool.Pool // of the others below, so that they never wait for other reads
+	reader *reads.Reader // of the feed
+	feed   *feed.Feed
+	member *nodes.Member // nil: this process is not a daemon
+}
+
+// peerConns is how many connections the peers' pool has: beats and notifications keep one each, shares and takeovers need two, looks one.
+const peerConns = 8
+
+// meet joins the other processes.
+func (s *Store) meet(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			s.part()
+		}
+	}()
+	config := s.config.Copy()
+	config.MaxConns, config.MinConns = peerConns, 0
+	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, sessionSettings)
+		return err
+	}
+	if s.peers.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return err
+	}
+	if s.peers.reader, err = reads.Open(ctx, s.config, s.id); err != nil {
+		return err
+	}
+	of := feed.Options{Pool: s.peers.pool, Reader: s.peers.reader, OnCommit: s.opt.OnCommit, OnForeign: s.opt.OnForeign, WantRuns: s.opt.WantRuns, Warn: s.opt.Warn}
+	woken := make(chan *nodes.Member, 1) // the feed may call before there is a member
+	if s.opt.Node != nil {
+		of.OnPeers = func() {
+			select {
+			case m := <-woken:
+				woken <- m
+				m.Wake()
+			default:
+			}
+		}
+	}
+	if s.peers.feed, err = feed.New(ctx, of); err != nil || s.opt.Node == nil {
+		return err
+	}
+	s.peers.member, err = nodes.Join(ctx, nodes.Options{
+		Pool: s.peers.pool, Node: *s.opt.Node, Writers: sessions, Changed: s.node.Store, Leaving: s.leaving, Notify: s.peers.feed.Peers, Warn: s.opt.Warn,
+	})
+	if err == nil {
+		woken <- s.peers.member
+	}
+	return err
+}
+
+// leave gives up all leases. This process may write nothing that needs one any more.
+func (s *Store) leave() {
+	if s.peers.member == nil {
+		return
+	}
+	if err := s.peers.member.Leave(); err != nil && s.opt.Warn != nil {
+		s.opt.Warn(fmt.Sprintf("others can take over its work in a few seconds only: %v", err))
+	}
+}
+
+// part ends what has to do with other processes.
+func (s *Store) part() {
+	s.leave()
+	p := &s.peers
+	if p.feed != nil {
+		p.feed.Close()
+	}
+	if p.reader != nil {
+		_ = p.reader.Close() // it has no error
+	}
+	if p.pool != nil {
+		p.pool.Close()
+	}
+}
+
+// leaving takes what only this daemon had wired out of the wiring, when it stops.
+func (s *Store) leaving(ctx context.Context, tx pgx.Tx, end func() error) error {
+	c, err := registry.Begin(part{&txn{s: s, ctx: ctx, tx: tx}}, schema.Micros(s.opt.Now()), 0)
+	if err != nil {
+		return err
+	}
+	if err := end(); err != nil {
+		return err
+	}
+	changed, err := c.Leave()
+	if err != nil || !changed {
+		return err
+	}
+	record, args, err := s.peers.feed.Record(store.Foreign{Handlers: true})
+	if err == nil {
+		_, err = tx.Exec(ctx, record, args...)
+	}
+	return err
+}
+
+// fenced is called when a transaction found that another process has taken over the node's leases.
+func (s *Store) fenced(node int64) {
+	s.node.CompareAndSwap(node, 0)
+	if m := s.peers.member; m != nil {
+		m.Fenced(node)
+	}
+}
+
+// wired notes the handlers that are stored as this daemon's.
+func (s *Store) wired(list []store.Consumer, changed bool) {
+	if s.peers.member == nil || !changed {
+		return
+	}
+	ids := make([]store.HandlerID, len(list))
+	for i := range list {
+		ids[i] = list[i].ID
+	}
+	s.peers.member.Wired(ids)
+}
+
+// publish passes on what a transaction of this process has committed, before the call that made it returns, and tells the other processes. changed are
+// the runs that it has changed, if c doesn't have them; told says that it has recorded what they must know.
+func (s *Store) publish(c store.Commit, changed []feed.Key, told bool) {
+	for i := range c.Runs {
+		changed = append(changed, feed.Key{Handler: c.Runs[i].HandlerID, Sequence: c.Runs[i].Sequence})
+	}
+	s.peers.feed.Committed(feed.Own{Commit: c, Changed: changed, Told: told})
+}
+
+// Hold implements [store.Leases].
+func (s *Store) Hold(ctx context.Context, c store.Consumer, d store.Division) (store.Lease, error) {
+	if s.peers.member == nil {
+		return nodes.Nothing(), nil
+	}
+	return s.peers.member.Hold(ctx, c, d)
+}
+
+// Nodes implements [store.Leases].
+func (s *Store) Nodes(ctx context.Context) ([]store.Node, error) {
+	return nodes.List(ctx, s.pool, s.self())
+}
