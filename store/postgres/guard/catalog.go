@@ -13,9 +13,11 @@ type relation struct {
 	name   string
 	kind   string   // as in pg_class: r table, p partitioned, v view, m materialized view, f foreign table, S sequence
 	read   []string // trees: the query of a view, the conditions of policies
-	write  []string // trees: rules, defaults, checks, indexes, those of the domains of its columns
+	write  []string // trees: rules, defaults, checks, indexes, partitions
 	fires  []uint32 // the functions of its triggers
 	parts  []uint32 // its partitions, and tables that inherit from it
+	others []uint32 // tables whose foreign keys change with it
+	rows   uint32   // the type of its rows
 }
 
 // relations reads the catalog. Only names that the server qualifies are used: a user's own functions and operators have no part in it.
@@ -31,18 +33,19 @@ func relations(ctx context.Context, c *pgx.Conn, oids []uint32) ([]relation, err
 				UNION ALL SELECT ev_qual::text FROM pg_catalog.pg_rewrite WHERE ev_class = c.oid AND ev_type <> '1'
 				UNION ALL SELECT adbin::text FROM pg_catalog.pg_attrdef WHERE adrelid = c.oid
 				UNION ALL SELECT conbin::text FROM pg_catalog.pg_constraint WHERE conrelid = c.oid
-				UNION ALL SELECT conbin::text FROM pg_catalog.pg_constraint WHERE contypid IN (SELECT atttypid FROM pg_catalog.pg_attribute WHERE attrelid = c.oid)
-				UNION ALL SELECT typdefaultbin::text FROM pg_catalog.pg_type WHERE oid IN (SELECT atttypid FROM pg_catalog.pg_attribute WHERE attrelid = c.oid)
+				UNION ALL SELECT partexprs::text FROM pg_catalog.pg_partitioned_table WHERE partrelid = c.oid
 				UNION ALL SELECT indexprs::text FROM pg_catalog.pg_index WHERE indrelid = c.oid
 				UNION ALL SELECT indpred::text FROM pg_catalog.pg_index WHERE indrelid = c.oid) q WHERE t IS NOT NULL AND t <> '<>'),
 			ARRAY(SELECT tgfoid FROM pg_catalog.pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal AND tgenabled <> 'D'),
-			ARRAY(SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhparent = c.oid)
+			ARRAY(SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhparent = c.oid),
+			ARRAY(SELECT conrelid FROM pg_catalog.pg_constraint WHERE confrelid = c.oid AND contype = 'f' AND (confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd'))),
+			c.reltype
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY($1)`, oids)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (r relation, err error) {
-		return r, row.Scan(&r.oid, &r.schema, &r.name, &r.kind, &r.read, &r.write, &r.fires, &r.parts)
+		return r, row.Scan(&r.oid, &r.schema, &r.name, &r.kind, &r.read, &r.write, &r.fires, &r.parts, &r.others, &r.rows)
 	})
 }
 
@@ -92,6 +95,23 @@ func operatorFunctions(ctx context.Context, c *pgx.Conn, oids []uint32) ([]uint3
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[uint32])
+}
+
+// domains returns the trees of the checks and defaults of domains that are among the types, or in them: base types, elements, columns, ranges.
+func domains(ctx context.Context, c *pgx.Conn, types []uint32) ([]string, error) {
+	rows, err := c.Query(ctx, `
+		WITH RECURSIVE types (oid) AS (
+			SELECT unnest($1::pg_catalog.oid[])
+			UNION SELECT below.oid FROM types JOIN pg_catalog.pg_type t ON t.oid = types.oid, LATERAL (
+				SELECT t.typelem UNION ALL SELECT t.typbasetype
+				UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND t.typrelid <> 0 AND a.attnum > 0
+				UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)) below (oid) WHERE below.oid <> 0)
+		SELECT conbin::text FROM pg_catalog.pg_constraint WHERE contypid IN (SELECT oid FROM types) AND conbin IS NOT NULL
+		UNION ALL SELECT typdefaultbin::text FROM pg_catalog.pg_type WHERE oid IN (SELECT oid FROM types) AND typdefaultbin IS NOT NULL`, types)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
 // ownSequence reports whether any of the sequences is evrun's.

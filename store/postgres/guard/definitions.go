@@ -6,6 +6,16 @@ import (
 	"strings"
 )
 
+// plainNames refuses names that are written with escapes: in a definition functions are found by their names.
+func (p *parser) plainNames() error {
+	for _, t := range p.tokens {
+		if t.kind == name && p.sql[t.from] != '"' {
+			return &ParseError{Offset: t.from, Msg: `a name like U&"…" is not allowed here`, Hint: "write its letters"}
+		}
+	}
+	return nil
+}
+
 // object checks what CREATE, ALTER or DROP is about: what can be made by statements without code in them.
 func (p *parser) object() error {
 	for i, t := range p.tokens[1:] {
@@ -74,15 +84,9 @@ func (p *parser) until(from int) string {
 	return p.sql[from:p.tokens[last-1].to]
 }
 
-// called is a name that may be that of a function.
-type called struct {
-	text   string
-	offset int
-}
-
 // calls finds the names in a definition that may be those of functions: before a parenthesis, behind a dot, or what a trigger executes. Names of tables
 // may be among them.
-func (p *parser) calls() (names []called) {
+func (p *parser) calls() (names []string) {
 	for i, t := range p.tokens {
 		if i == 0 || t.kind != word && t.kind != name {
 			continue
@@ -90,7 +94,7 @@ func (p *parser) calls() (names []called) {
 		before := p.tokens[i-1]
 		next := i+1 < len(p.tokens) && p.tokens[i+1].is("(") && !before.in("TABLE", "EXISTS", "REFERENCES", "ON")
 		if next || before.is(".") || before.in("FUNCTION", "PROCEDURE") {
-			names = append(names, called{unquote(p.sql[t.from:t.to]), t.from})
+			names = append(names, unquote(p.sql[t.from:t.to]))
 		}
 	}
 	return names

@@ -192,7 +192,7 @@ func (u *Statements) examine(ctx context.Context, sql string, types []uint32) er
 	if err != nil {
 		return err
 	}
-	j := &judge{ctx: ctx, c: u.c, read: map[uint32]bool{}, written: map[uint32]bool{}, called: map[uint32]bool{}}
+	j := newJudge(ctx, u.c)
 	if err := j.tree(tree, false); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -17,10 +18,14 @@ type judge struct {
 	c   *pgx.Conn
 
 	read, written map[uint32]bool // relations that were looked at
-	called        map[uint32]bool // functions
+	called, typed map[uint32]bool // functions, types
 
 	// What is still to be looked at.
-	reading, writing, calling, operators, numbering []uint32
+	reading, writing, calling, operators, numbering, types []uint32
+}
+
+func newJudge(ctx context.Context, c *pgx.Conn) *judge {
+	return &judge{ctx: ctx, c: c, read: map[uint32]bool{}, written: map[uint32]bool{}, called: map[uint32]bool{}, typed: map[uint32]bool{}}
 }
 
 // bitsOfWrites are the rights (aclitem's) that a statement needs of a relation that it writes: INSERT, UPDATE (which locks rows, too), DELETE, TRUNCATE.
@@ -38,8 +43,14 @@ func (j *judge) tree(text string, write bool) error {
 			if c := n.number("commandType"); c < 1 || c > 5 {
 				err = fmt.Errorf("%w: only SELECT, VALUES, INSERT, UPDATE, DELETE and MERGE are allowed", store.ErrStatement)
 			}
+			j.target(n)
 		case "FUNCEXPR":
 			j.sequence(n)
+		}
+		for field := range n.fields {
+			if strings.HasSuffix(field, "type") || strings.HasSuffix(field, "types") {
+				j.types = append(j.types, n.oids(field)...)
+			}
 		}
 		j.writing = append(j.writing, n.oids("seqid")...)
 		relations := n.oids("relid")
@@ -56,6 +67,14 @@ func (j *judge) tree(text string, write bool) error {
 		}
 	})
 	return err
+}
+
+// target notes the relation that a statement changes, whatever rights it needs.
+func (j *judge) target(query *node) {
+	tables := query.fields["rtable"].nodes
+	if i := query.number("resultRelation"); i > 0 && i <= len(tables) {
+		j.writing = append(j.writing, tables[i-1].oids("relid")...)
+	}
 }
 
 // The numbers of nextval and of both setval, which never change.
@@ -82,11 +101,32 @@ func (j *judge) sequence(n *node) {
 
 // decide looks at everything that was taken in; an error that is an [store.ErrStatement] says why the statement may not run.
 func (j *judge) decide() error {
-	for len(j.reading)+len(j.writing)+len(j.calling)+len(j.operators)+len(j.numbering) > 0 {
+	for len(j.reading)+len(j.writing)+len(j.calling)+len(j.operators)+len(j.numbering)+len(j.types) > 0 {
 		if err := j.relations(); err != nil {
 			return err
 		}
 		if err := j.functions(); err != nil {
+			return err
+		}
+		if err := j.domains(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (j *judge) domains() error {
+	types := fresh(j.typed, j.types)
+	j.types = nil
+	if len(types) == 0 {
+		return nil
+	}
+	trees, err := domains(j.ctx, j.c, types)
+	if err != nil {
+		return err
+	}
+	for _, text := range trees {
+		if err := j.tree(text, false); err != nil {
 			return err
 		}
 	}
@@ -137,7 +177,8 @@ func (j *judge) relations() error {
 				return err
 			}
 		}
-		j.writing, j.calling = append(j.writing, r.parts...), append(j.calling, r.fires...)
+		j.writing, j.calling = append(append(j.writing, r.parts...), r.others...), append(j.calling, r.fires...)
+		j.types = append(j.types, r.rows)
 	}
 	return nil
 }
@@ -175,6 +216,9 @@ func (j *judge) functions() error {
 	found, err := functions(j.ctx, j.c, `p.oid = ANY($1)`, calling)
 	if err != nil {
 		return err
+	}
+	if len(found) != len(calling) {
+		return refused("a function that it calls is gone")
 	}
 	for _, f := range found {
 		if why := f.refuse(); why != "" {

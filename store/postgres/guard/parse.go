@@ -31,7 +31,7 @@ type parsed struct {
 	store.Statement
 	sql    string // for the server: parameters are $1, $2, …
 	query  string // of a statement that defines a view or a table by one; empty: it doesn't
-	names  []called
+	names  []string
 	tokens []token
 }
 
@@ -63,6 +63,11 @@ func parse(text string) (*parsed, error) {
 	first, last := p.tokens[0].from, p.tokens[len(p.tokens)-1].to
 	s := store.Statement{Text: text[first:last], Verb: verb}
 	s.Defines = slices.Contains([]string{"CREATE", "ALTER", "DROP"}, verb)
+	if s.Defines {
+		if err := p.plainNames(); err != nil {
+			return nil, err
+		}
+	}
 	s.Reads = (verb == "SELECT" || verb == "VALUES") && !p.modifies()
 	s.Returns = verb == "SELECT" || verb == "VALUES"
 	var sql strings.Builder

@@ -11,14 +11,12 @@ import (
 var harmless = set(`clock_timestamp timeofday random random_normal setseed gen_random_uuid uuidv4 uuidv7 currval lastval nextval setval
 	pg_column_size pg_database_size pg_indexes_size pg_relation_size pg_table_size pg_total_relation_size current_query
 	pg_current_xact_id pg_xact_status txid_current txid_status pg_xact_commit_timestamp pg_is_in_recovery pg_jit_available
-	pg_sequence_last_value pg_partition_tree pg_partition_ancestors`)
+	pg_sequence_last_value pg_partition_tree pg_partition_ancestors bernoulli system
+	suppress_redundant_updates_trigger tsvector_update_trigger tsvector_update_trigger_column unique_key_recheck`)
 
 // risky are functions of the server that are not volatile, and read whole databases or files all the same.
 var risky = set(`database_to_xml database_to_xml_and_xmlschema schema_to_xml schema_to_xml_and_xmlschema database_to_xmlschema schema_to_xmlschema table_to_xml
-	table_to_xml_and_xmlschema pg_timezone_names`)
-
-// sequences are the functions whose first argument names a sequence that they change.
-var sequences = set(`nextval setval`)
+	table_to_xml_and_xmlschema pg_timezone_names pg_tablespace_databases fmgr_sql_validator fmgr_internal_validator fmgr_c_validator`)
 
 // trusted are the extensions whose functions work on their arguments alone.
 var trusted = set(`btree_gin btree_gist citext cube dict_int dict_xsyn earthdistance fuzzystrmatch hstore intarray isn ltree pg_trgm pgcrypto seg tsm_system_rows

@@ -20,27 +20,8 @@ func (u *Statements) run(ctx context.Context, limit time.Duration, st *statement
 	if err != nil {
 		return r, err
 	}
-	statements := []string{`SAVEPOINT evrun_user`}
-	if limit > 0 {
-		statements = append(statements, fmt.Sprintf(`SET LOCAL statement_timeout = %d`, max(1, limit.Milliseconds())))
-	}
-	place := len(statements)
-	statements = append(statements, "")
-	if limit > 0 {
-		statements = append(statements, fmt.Sprintf(`SET LOCAL statement_timeout = '%s'`, u.usual))
-	}
 	keep := st.Returns && !st.bounded // until its result was read: it may be too large
-	if !keep {
-		statements = append(statements, `RELEASE evrun_user`)
-	}
-	p := u.c.PgConn().StartPipeline(ctx)
-	for i, text := range statements {
-		if i == place {
-			p.SendQueryPrepared(st.name, values, formats, nil)
-		} else {
-			p.SendQueryParams(text, nil, nil, nil, nil)
-		}
-	}
+	p, place := u.send(ctx, limit, st, values, formats, keep)
 	if err := p.Sync(); err != nil {
 		return r, errors.Join(err, p.Close())
 	}
@@ -79,6 +60,25 @@ func (u *Statements) run(ctx context.Context, limit time.Duration, st *statement
 		return store.Result{}, err
 	}
 	return r, nil
+}
+
+// send puts a statement into a pipeline, with its savepoint and its time limit, and returns its place there.
+func (u *Statements) send(ctx context.Context, limit time.Duration, st *statement, values [][]byte, formats []int16, keep bool) (p *pgconn.Pipeline, place int) {
+	p = u.c.PgConn().StartPipeline(ctx)
+	plain := func(text string) { p.SendQueryParams(text, nil, nil, nil, nil) }
+	plain(`SAVEPOINT evrun_user`)
+	if limit > 0 {
+		plain(fmt.Sprintf(`SET LOCAL statement_timeout = %d`, max(1, limit.Milliseconds())))
+		place++
+	}
+	p.SendQueryPrepared(st.name, values, formats, nil)
+	if limit > 0 {
+		plain(fmt.Sprintf(`SET LOCAL statement_timeout = '%s'`, u.usual))
+	}
+	if !keep {
+		plain(`RELEASE evrun_user`)
+	}
+	return p, place + 1
 }
 
 // results reads the answers of a pipeline up to its sync, and returns the first error.

@@ -74,12 +74,8 @@ func (p *parser) token(i int) (int, error) {
 		return len(p.sql), nil
 	case strings.HasPrefix(rest, "/*"):
 		return p.comment(i)
-	case c == '\'' || c == '"':
-		return p.quoted(i, i, false)
-	case strings.IndexByte("eEbBxXnN", c) >= 0 && strings.HasPrefix(rest[1:], "'"):
-		return p.quoted(i, i+1, c|0x20 == 'e')
-	case c|0x20 == 'u' && (strings.HasPrefix(rest[1:], "&'") || strings.HasPrefix(rest[1:], `&"`)):
-		return p.quoted(i, i+2, false)
+	case opensQuote(rest) >= 0:
+		return p.quoted(i, i+opensQuote(rest), c|0x20 == 'e')
 	case c == '`':
 		return 0, &ParseError{Offset: i, Msg: "PostgreSQL has no names in backquotes", Hint: `quote a name like "this"`}
 	case c == '$':
@@ -94,6 +90,19 @@ func (p *parser) token(i int) (int, error) {
 		return p.keep(word, i, p.endOfWord(i+1)), nil
 	}
 	return p.keep(sign, i, i+1), nil
+}
+
+// opensQuote returns where the quote of a string or a quoted name is: 0, or behind its prefix (E, B, X, N, U&); -1: there is none.
+func opensQuote(text string) int {
+	switch c := text[0]; {
+	case c == '\'' || c == '"':
+		return 0
+	case strings.IndexByte("eEbBxXnN", c) >= 0 && strings.HasPrefix(text[1:], "'"):
+		return 1
+	case c|0x20 == 'u' && (strings.HasPrefix(text[1:], "&'") || strings.HasPrefix(text[1:], `&"`)):
+		return 2
+	}
+	return -1
 }
 
 func (p *parser) keep(kind tokenKind, from, to int) int {
