@@ -1,5 +1,4 @@
-// Package nodes says how the daemons of a PostgreSQL store are where none of them can be asked: the store knows. No goroutines.
-package nodes
+package status
 
 import (
 	"context"
@@ -15,9 +14,9 @@ import (
 	"evrun/store"
 )
 
-// Status is a status of the daemons that share the store of the wiring file, for a machine that runs none of them. Its error is [api.ErrNoDaemon] where the
+// elsewhere is a status of the daemons that share the store of the wiring file, for a machine that runs none of them: the store knows it. Its error is [api.ErrNoDaemon] where the
 // store is not shared, or no daemon runs anywhere.
-func Status(ctx context.Context, e *cli.Env) (s api.Status, err error) {
+func elsewhere(ctx context.Context, e *cli.Env) (s api.Status, err error) {
 	cfg, err := e.Settings()
 	if err != nil {
 		return s, err
