@@ -23,7 +23,6 @@ type work struct {
 	in   intake
 	from []*op // whose the events of in are
 
-	t         *txn // of settlements with user statements
 	wantRuns  bool
 	changed   []store.Run
 	attempts  []store.Attempted
