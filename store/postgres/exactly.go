@@ -132,10 +132,10 @@ func (x *work) finish(e *entry) error {
 // correct notes how an entry's row must be changed.
 func (x *work) correct(e *entry) {
 	c := correction{sequence: e.row.sequence, handler: e.row.handler, state: int64(e.out.State)}
-	switch {
-	case e.out.State == store.Cancelled:
+	switch e.out.State {
+	case store.Cancelled:
 		c.unbegun = int64(index(e.out.Uncounted))
-	case e.out.State == store.Retrying:
+	case store.Retrying:
 		c.next, c.uncounted = schema.Micros(e.out.NextAttemptAt), int64(index(e.out.Uncounted))
 	}
 	if e.out.State != store.Cancelled {

@@ -289,9 +289,11 @@ func (in *intake) accepted(ctx context.Context, s *Store, results []wire.Result,
 	if at >= 0 {
 		if results == nil {
 			e := in.fresh[0]
-			err := s.pool.QueryRow(ctx, `SELECT sequence - 1 FROM evrun.events WHERE id = $1 AND source = $2`, e.ID, e.Source).Scan(&base)
+			err := s.untilKnown(func() error {
+				return s.pool.QueryRow(ctx, `SELECT sequence - 1 FROM evrun.events WHERE id = $1 AND source = $2`, e.ID, e.Source).Scan(&base)
+			})
 			if err != nil {
-				return fmt.Errorf("%w: it is committed, but its sequences are not known: %w", store.ErrBroken, err)
+				return err
 			}
 		} else {
 			base = results[at].Int(0, 0)

@@ -247,15 +247,27 @@ func (c *session) finish(ctx context.Context, e ending) error {
 
 // outcome waits until it is known whether the connection's last transaction was committed.
 func (c *session) outcome(ctx context.Context) (committed bool, err error) {
-	for {
-		committed, err := c.committed(ctx)
+	err = c.s.untilKnown(func() (err error) {
+		committed, err = c.committed(ctx)
+		return err
+	})
+	return committed, err
+}
+
+// untilKnown asks the database what became of a transaction until there is an answer.
+func (s *Store) untilKnown(ask func() error) error {
+	for tries := 1; ; tries++ {
+		err := ask()
 		if err == nil || errors.Is(err, errFenced) {
-			return committed, err
+			return err
+		}
+		if conn.Code(err) != "" && !passes(err) {
+			return fmt.Errorf("%w: the answer to a commit was lost: %w", store.ErrBroken, err)
 		}
 		select {
-		case <-time.After(100 * time.Millisecond):
-		case <-c.s.abandoned:
-			return false, fmt.Errorf("%w: the answer to a commit was lost: %w", store.ErrBroken, err)
+		case <-time.After(time.Duration(min(tries, 10)) * 10 * time.Millisecond):
+		case <-s.abandoned:
+			return fmt.Errorf("%w: the answer to a commit was lost, and the database does not answer: %w", store.ErrBroken, err)
 		}
 	}
 }
@@ -313,7 +325,7 @@ func (c *session) committed(ctx context.Context) (bool, error) {
 	// The row's lock waits for the lost session, as long as it is still at it. If its message is yet to arrive, it finds the row counted on. Who takes a
 	// node over makes its number negative.
 	var last int64
-	err = tx.QueryRow(ctx, `SELECT transaction FROM evrun.writers WHERE node IN ($1, -$1) AND connection = $2 FOR UPDATE`, node, c.number).Scan(&last)
+	err = tx.QueryRow(ctx, `SELECT transaction FROM evrun.writers WHERE node IN ($1::bigint, -$1::bigint) AND connection = $2 FOR UPDATE`, node, c.number).Scan(&last)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return false, errFenced
@@ -322,7 +334,7 @@ func (c *session) committed(ctx context.Context) (bool, error) {
 	case last >= begun:
 		return true, nil
 	}
-	if _, err := tx.Exec(ctx, `UPDATE evrun.writers SET transaction = $3 WHERE node IN ($1, -$1) AND connection = $2`, node, c.number, begun); err != nil {
+	if _, err := tx.Exec(ctx, `UPDATE evrun.writers SET transaction = $3 WHERE node IN ($1::bigint, -$1::bigint) AND connection = $2`, node, c.number, begun); err != nil {
 		return false, err
 	}
 	return false, tx.Commit(ctx)
