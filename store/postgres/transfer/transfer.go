@@ -8,7 +8,6 @@ package transfer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -148,7 +147,7 @@ func (s *Store) Marked(ctx context.Context) (d transfer.Departure, err error) {
 	} else if err != nil {
 		return d, err
 	}
-	return d, json.Unmarshal([]byte(text), &d)
+	return d, d.Decode(text)
 }
 
 const setMeta = `INSERT INTO evrun.meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value`
@@ -157,17 +156,17 @@ const setMeta = `INSERT INTO evrun.meta (key, value) VALUES ($1, $2) ON CONFLICT
 func (s *Store) Mark(ctx context.Context, d transfer.Departure) error {
 	return pgx.BeginFunc(ctx, s.marks, func(tx pgx.Tx) error {
 		statements := []string{`ALTER TABLE evrun.journal DROP CONSTRAINT IF EXISTS moved`}
-		switch {
-		case d == transfer.Departure{}:
+		switch d {
+		case transfer.Departure{}:
 			if _, err := tx.Exec(ctx, `DELETE FROM evrun.meta WHERE key = $1`, transfer.DepartureKey); err != nil {
 				return err
 			}
 		default:
-			text, err := json.Marshal(d)
+			text, err := d.Encode()
 			if err != nil {
 				return err
 			}
-			if _, err := tx.Exec(ctx, setMeta, transfer.DepartureKey, string(text)); err != nil || d.Done { // the rest was done when it began
+			if _, err := tx.Exec(ctx, setMeta, transfer.DepartureKey, text); err != nil || d.Done { // the rest was done when it began
 				return err
 			}
 			var head int64

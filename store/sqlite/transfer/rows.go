@@ -174,7 +174,7 @@ func kindOf(declared string) transfer.Kind {
 		return transfer.Text
 	case has("BLOB"):
 		return transfer.Bytes
-	case has("REAL", "FLOA", "DOUB"):
+	case has("REAL", "FLOA", "DOUBLE"):
 		return transfer.Float
 	}
 	return transfer.Other

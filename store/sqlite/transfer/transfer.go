@@ -6,7 +6,6 @@ package transfer
 import (
 	"context"
 	"database/sql/driver"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -148,7 +147,7 @@ func (s *Store) Head(context.Context) (int64, error) {
 func (s *Store) Marked(context.Context) (d transfer.Departure, err error) {
 	text, err := s.meta(transfer.DepartureKey)
 	if err == nil && text != "" {
-		err = json.Unmarshal([]byte(text), &d)
+		err = d.Decode(text)
 	}
 	return d, err
 }
@@ -158,11 +157,11 @@ func (s *Store) Mark(_ context.Context, d transfer.Departure) error {
 	if d == (transfer.Departure{}) {
 		return s.setMeta(transfer.DepartureKey, "")
 	}
-	text, err := json.Marshal(d)
+	text, err := d.Encode()
 	if err != nil {
 		return err
 	}
-	return s.setMeta(transfer.DepartureKey, string(text))
+	return s.setMeta(transfer.DepartureKey, text)
 }
 
 // Arrival implements [transfer.Target].
