@@ -91,6 +91,8 @@ func (in *intake) sift(results []wire.Result) error {
 		sequence, old := known[i]
 		first, twice := firsts[key{e.ID, e.Source}]
 		switch {
+		case e.Target != "" && !active[e.Target]:
+			return &intakeError{i, fmt.Errorf("event %s: target %q: %w", e.ID, e.Target, store.ErrNotActive)}
 		case old, twice:
 			if twice && !old {
 				sequence = -int64(first) - 1 // see accepted
@@ -105,8 +107,6 @@ func (in *intake) sift(results []wire.Result) error {
 			in.receipts[i] = store.Receipt{Sequence: sequence, Duplicate: true}
 			in.known++
 			continue
-		case e.Target != "" && !active[e.Target]:
-			return &intakeError{i, fmt.Errorf("event %s: target %q: %w", e.ID, e.Target, store.ErrNotActive)}
 		}
 		firsts[key{e.ID, e.Source}] = i
 		in.fresh = append(in.fresh, e)
