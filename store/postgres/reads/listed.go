@@ -36,7 +36,7 @@ const (
 func (r *Reader) listed(ctx context.Context, arms func(in span, newest bool, limit int) (query string, args []any), all span, look int, newest bool,
 	read func(at place) (full bool, err error)) (looked int, reached int64, full bool, err error) {
 	for rest := all; ; {
-		limit := min(mostListed, max(leastListed, 2*looked))
+		limit := min(mostListed, max(leastListed, min(2*looked, look-looked)))
 		sequences, err := r.sequences(ctx, arms, rest, newest, limit)
 		if err != nil {
 			return looked, 0, false, err

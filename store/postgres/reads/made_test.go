@@ -94,7 +94,7 @@ func journal(t testing.TB, n int) *made {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := m.Reader.Close(); err != nil {
+		if err := m.Close(); err != nil {
 			t.Error(err)
 		}
 	})
