@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -81,8 +82,9 @@ func TestThreeDaemonsInChaos(t *testing.T) {
 func chaos(t *testing.T, total int, seed uint64) {
 	t.Logf("seed %d", seed)
 	w := cluster(t)
-	l := &load{w: w, senders: 32, total: total, request: 25}
+	l := &load{w: w, senders: 32, total: total, request: 25, over: 20*time.Second + time.Duration(total)*200*time.Microsecond}
 	done := make(chan struct{})
+	var disturbed atomic.Int64
 	var faults sync.WaitGroup
 	for i, n := range w.nodes {
 		faults.Go(func() {
@@ -95,15 +97,15 @@ func chaos(t *testing.T, total int, seed uint64) {
 				}
 				at := l.progress()
 				t.Logf("%s was %s, from event %d on to %d", n.name, n.disturb(r), at, l.progress())
+				disturbed.Add(1)
 			}
 		})
 	}
 	l.send(t.Context())
 	close(done)
 	faults.Wait()
-	h := l.settled()
-	for _, v := range h.check() {
-		t.Errorf("%s: %s", v.kind, v.what)
+	if disturbed.Load() < 6 {
+		t.Errorf("only %d things went wrong: this proves nothing", disturbed.Load())
 	}
-	t.Logf("%d events, %d effects, %d slots", len(h.sent), len(h.effects), len(h.slots["tick"]))
+	l.settled().report(t)
 }

@@ -3,6 +3,7 @@ package clustertest
 import (
 	"fmt"
 	"slices"
+	"testing"
 	"time"
 )
 
@@ -78,6 +79,19 @@ func (h *history) check() (list []violation) {
 	}
 	slices.SortFunc(list, func(a, b violation) int { return slices.Compare([]string{a.kind, a.what}, []string{b.kind, b.what}) })
 	return list
+}
+
+// report fails a test for each violation.
+func (h *history) report(t testing.TB) {
+	t.Helper()
+	for i, v := range h.check() {
+		if i == 50 {
+			t.Error("and more")
+			break
+		}
+		t.Errorf("%s: %s", v.kind, v.what)
+	}
+	t.Logf("%d events, %d effects, %d slots", len(h.sent), len(h.effects), len(h.slots["tick"]))
 }
 
 // counts has how many violations of each kind there are.

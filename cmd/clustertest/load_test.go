@@ -20,7 +20,8 @@ type load struct {
 	w       *world
 	senders int
 	total   int
-	request int // events in one
+	request int           // events in one
+	over    time.Duration // that the events are spread over; 0: as fast as they are taken
 
 	mu      sync.Mutex
 	history history
@@ -40,7 +41,10 @@ func (l *load) send(ctx context.Context) {
 func (l *load) sender(ctx context.Context, s int) {
 	const keys = 4
 	next := [keys]int{}
+	pace := time.NewTicker(max(time.Microsecond, l.over*time.Duration(l.request*l.senders)/time.Duration(l.total)))
+	defer pace.Stop()
 	for sentBy := 0; sentBy < l.total/l.senders; {
+		<-pace.C
 		n := min(l.request, l.total/l.senders-sentBy)
 		batch := map[string]sent{}
 		var body strings.Builder
