@@ -139,7 +139,7 @@ func announce(e *cli.Env, cfg *config.Config, d *daemon.Daemon) {
 	}
 	if e.JSON() {
 		serving := map[string]any{
-			"config": cfg.Path, "store": cfg.Settings.Store.Path, "socket": cfg.Settings.Server.Socket,
+			"config": cfg.Path, "store": cfg.Settings.Store.String(), "socket": cfg.Settings.Server.Socket,
 			"handlers": handlers, "schedules": schedules,
 		}
 		if len(hooks) > 0 {
@@ -154,7 +154,7 @@ func announce(e *cli.Env, cfg *config.Config, d *daemon.Daemon) {
 	p := e.Printer()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s runs %s\n", p.Paint(output.Bold, "evrun "+cli.Version()), cfg.Path)
-	fmt.Fprintf(&b, "  store     %s\n", cfg.Settings.Store.Path)
+	fmt.Fprintf(&b, "  store     %s\n", cfg.Settings.Store)
 	fmt.Fprintf(&b, "  socket    %s\n", cfg.Settings.Server.Socket)
 	open := "evrun open"
 	if e.Config != "evrun.yaml" {

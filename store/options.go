@@ -12,6 +12,8 @@ type Commit struct {
 	Runs   []Run // changed runs, when a reader wants them (see Options.WantRuns)
 	// Attempts says which of Runs have changed because an attempt was made and has ended.
 	Attempts []Attempted
+	// Elsewhere says that another process has made it, where several share the store.
+	Elsewhere bool
 }
 
 // Foreign is what another process has changed in a store that several share.

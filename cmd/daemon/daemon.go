@@ -87,6 +87,8 @@ type Daemon struct {
 	cert      *sockets.Certificate // of the TCP port; nil: it has no TLS
 	address   notes                // noted while the socket is open
 	started   time.Time
+	made      atomic.Bool   // New is done
+	retoken   chan struct{} // has a token when those of the store have changed elsewhere
 	accepted  meter.Clock
 	metrics   *metrics.Metrics
 	activity  *activity.Sampler
@@ -99,7 +101,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Daemon{o: o, cfg: cfg, log: o.Log, bus: events.NewBus(), commits: events.NewFeed[store.Commit](), started: time.Now(), metrics: metrics.New(), tokens: access.NewTokens()}
+	d := &Daemon{o: o, cfg: cfg, log: o.Log, bus: events.NewBus(), commits: events.NewFeed[store.Commit](), started: time.Now(), metrics: metrics.New(), tokens: access.NewTokens(), retoken: make(chan struct{}, 1)}
 	d.current.Store(cfg)
 	d.loaded.Store(&d.started)
 	defer func() {
@@ -163,6 +165,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 		return nil, err
 	}
 	d.watch()
+	d.made.Store(true)
 	return d, nil
 }
 
@@ -179,14 +182,18 @@ type StoreOptions = drivers.Options
 // storeOptions makes the store publish each commit: its events to the bus, and all of it to the followers of commits.
 func (d *Daemon) storeOptions() StoreOptions {
 	opt := StoreOptions{Options: store.Options{
-		MaxData:  d.cfg.Settings.Server.MaxEvent,
-		Warn:     func(note string) { d.log.Warn("store: " + note) },
-		Wrote:    d.metrics.Wrote,
-		WantRuns: func() bool { return d.spans != nil || d.commits.Subscribers() > 0 },
+		MaxData:   d.cfg.Settings.Server.MaxEvent,
+		Warn:      func(note string) { d.log.Warn("store: " + note) },
+		Wrote:     d.metrics.Wrote,
+		WantRuns:  func() bool { return d.made.Load() && d.spans != nil || d.commits.Subscribers() > 0 },
+		OnForeign: d.changedElsewhere,
 		OnCommit: func(c store.Commit) {
+			if !d.made.Load() { // of another daemon; nobody follows yet
+				return
+			}
 			d.noteAccepted(c) // first: a worker may be quick
 			d.bus.Publish(c.Events)
-			if d.spans != nil {
+			if d.spans != nil && !c.Elsewhere {
 				d.spans.Observe(c)
 			}
 			c.Attempts = nil // its events are not kept while readers are slow

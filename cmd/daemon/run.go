@@ -58,7 +58,7 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	d.warn(d.cfg)
 	d.warnOfSpans()
 	ps := &parts{failed: make(chan *part, 20)}
-	var reaper, starting, scheduler, server, tcp, reloading, keeping, pruning, watching, sampling *part
+	var reaper, starting, scheduler, server, tcp, reloading, keeping, pruning, watching, sampling, retokening *part
 	if d.o.Reap {
 		reaper = ps.start("reaper", process.Reap)
 	}
@@ -79,6 +79,7 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 		keeping = ps.start("socket", d.keepSocket)
 		reloading = ps.start("watch", d.reloader.run)
 		pruning = ps.start("retention", d.keeper.Run)
+		retokening = ps.start("tokens", d.followTokens)
 		sampling = ps.start("activity", d.activity.Run)
 		watching = ps.start("watchdog", func(ctx context.Context) error { return d.o.Manager.Watch(ctx, d.alive, d.untold) })
 		ready()
@@ -102,6 +103,7 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	reloading.end()
 	pruning.end()
 	sampling.end()
+	retokening.end()
 	starting.end()
 	scheduler.end()
 	runner.stop()

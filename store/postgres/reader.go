@@ -3,9 +3,11 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"evrun/store/postgres/prune"
 	"evrun/store/postgres/reads"
 	"evrun/store/postgres/schema"
 )
@@ -27,7 +29,8 @@ func OpenReader(ctx context.Context, address string, opt Options) (_ *Store, err
 			pool.Close()
 		}
 	}()
-	s := &Store{opt: opt, pool: pool, user: newUserReads(config)}
+	s := &Store{opt: opt, pool: pool, user: newUserReads(config), pruner: prune.New(prune.Options{Pool: pool, Now: time.Now})}
+	s.writer, s.statements, s.holds = newWriter(s, writerSession), newWriter(s, statementsSession), newWriter(s, holdsSession) // they don't run
 	if s.id, err = schema.Look(ctx, pool); err != nil {
 		return nil, err
 	}

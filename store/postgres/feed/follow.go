@@ -111,7 +111,7 @@ func (f *Feed) readTo(ctx context.Context, sequence int64) error {
 			return nil
 		}
 		f.last = page[len(page)-1].Sequence
-		f.opt.OnCommit(store.Commit{Events: page})
+		f.opt.OnCommit(store.Commit{Events: page, Elsewhere: true})
 	}
 	return nil
 }
@@ -123,7 +123,7 @@ func (f *Feed) runsOfOthers(ctx context.Context, keys []Key) error {
 	}
 	runs, err := f.runs(ctx, keys)
 	if err == nil && len(runs) > 0 {
-		f.opt.OnCommit(store.Commit{Runs: runs})
+		f.opt.OnCommit(store.Commit{Runs: runs, Elsewhere: true})
 	}
 	return err
 }
