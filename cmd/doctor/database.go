@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 
+	"evrun/cmd/api/shape"
 	"evrun/cmd/drivers"
 	"evrun/store"
+	"evrun/store/postgres/checkup"
 )
 
 // database looks at a store in PostgreSQL.
@@ -17,9 +19,11 @@ func (x *examination) database(ctx context.Context) {
 		return
 	case errors.Is(err, store.ErrNotFound):
 		x.add("store", Warning, "evrun serve makes it", "%s has no store yet", at)
+		x.server(ctx, at.Address)
 		return
 	case err != nil:
 		x.fail("store", err)
+		x.server(ctx, at.Address)
 		return
 	}
 	defer s.Close()
@@ -29,5 +33,14 @@ func (x *examination) database(ctx context.Context) {
 		return
 	}
 	x.add("store", OK, "", "%s: events up to #%d", at, head)
+	x.server(ctx, at.Address)
 	x.contents(ctx, s)
+}
+
+// server looks at the server that has the store.
+func (x *examination) server(ctx context.Context, address string) {
+	levels := map[checkup.Level]shape.Level{checkup.OK: OK, checkup.Warning: Warning, checkup.Error: Error}
+	for _, f := range checkup.Examine(ctx, address) {
+		x.found = append(x.found, Finding{Check: f.Check, Level: levels[f.Level], Text: f.Text, Hint: f.Hint})
+	}
 }

@@ -115,9 +115,11 @@ func applicationName(node int64) string {
 
 const connectWithin = 5 * time.Second
 
-// sessionSettings bound how long a transaction of ours waits for another, and how long it holds what others wait for when this process is stopped.
+// sessionSettings bound how long a transaction of ours waits for another, and how long it holds what others wait for when this process is stopped. What is
+// acknowledged is on disk, whatever the database's default is.
 const sessionSettings = `SET lock_timeout = '5s'; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '5s';
-	SET search_path = "$user", public, evrun; SET default_transaction_isolation = 'read committed'`
+	SET search_path = "$user", public, evrun; SET default_transaction_isolation = 'read committed';
+	SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`
 
 // hotSettings save the planning, and keep plans from the time when the tables were small: each row is found by its key.
 const hotSettings = `SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off`

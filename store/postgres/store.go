@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"evrun/store"
+	"evrun/store/postgres/checkup"
 	"evrun/store/postgres/guard"
 	"evrun/store/postgres/prune"
 	"evrun/store/postgres/reads"
@@ -79,6 +80,9 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 		return nil, err
 	}
 	defer c.Close(ctx)
+	if err := checkup.Pooled(ctx, c, config.ConnConfig); err != nil {
+		return nil, err
+	}
 	if err := schema.Migrate(ctx, c, newStoreID); err != nil {
 		return nil, err
 	}

@@ -2,7 +2,7 @@ package shape
 
 // CheckResult is the result of one check.
 type CheckResult struct {
-	Check string `json:"check"`          // file, store, integrity, space, retention, clock, socket, tcp, tls, daemon, version, reload, runs, handlers, spans, service
+	Check string `json:"check"`          // file, store, integrity, space, retention, clock, socket, tcp, tls, daemon, version, reload, runs, handlers, spans, service; of a PostgreSQL server also server, commits, replicas, rights, upkeep, sessions, wire, pooler
 	Level Level  `json:"level"`          // ok, warning (it works, but may fail soon) or error
 	Text  string `json:"text"`           // what was found
 	Hint  string `json:"hint,omitempty"` // what to do

@@ -26,7 +26,7 @@ const (
 
 // Finding is one thing that was looked at.
 type Finding struct {
-	Check string // server, durability, replicas, rights, upkeep, connections, pooler, clock, tls
+	Check string // server, commits, replicas, rights, upkeep, sessions, clock, wire, pooler
 	Level Level
 	Text  string
 	Hint  string // what to do
@@ -52,8 +52,8 @@ func Examine(ctx context.Context, address string) []Finding {
 		name string
 		do   func() error
 	}{
-		{"server", x.server}, {"durability", x.durability}, {"replicas", x.replicas}, {"rights", x.rights}, {"upkeep", x.upkeep}, {"upkeep", x.bloat},
-		{"connections", x.connections}, {"pooler", x.pooler}, {"clock", x.clock}, {"tls", x.tls},
+		{"server", x.server}, {"commits", x.durability}, {"replicas", x.replicas}, {"rights", x.rights}, {"upkeep", x.upkeep}, {"upkeep", x.bloat},
+		{"sessions", x.connections}, {"clock", x.clock}, {"wire", x.tls}, {"pooler", x.pooler},
 	} {
 		if ctx.Err() != nil {
 			break
@@ -110,13 +110,13 @@ func (x *examination) durability() error {
 	}
 	switch {
 	case !fsync:
-		x.add("durability", Error, "ALTER SYSTEM SET fsync = on", "fsync is off: a crash of the machine can destroy the database")
+		x.add("commits", Error, "ALTER SYSTEM SET fsync = on", "fsync is off: a crash of the machine can destroy the database")
 	case commit == "off":
-		x.add("durability", Error, "ALTER DATABASE … SET synchronous_commit = on", "synchronous_commit is off: what others commit may be lost in a crash; evrun's own sessions switch it on")
+		x.add("commits", Error, "ALTER DATABASE … SET synchronous_commit = on", "synchronous_commit is off: what others commit may be lost in a crash; evrun's own sessions switch it on")
 	case !pages:
-		x.add("durability", Warning, "ALTER SYSTEM SET full_page_writes = on, unless the file system never writes a page in part", "full_page_writes is off: a power cut can destroy pages")
+		x.add("commits", Warning, "ALTER SYSTEM SET full_page_writes = on, unless the file system never writes a page in part", "full_page_writes is off: a power cut can destroy pages")
 	default:
-		x.add("durability", OK, "", "commits are on disk when they are acknowledged (synchronous_commit = %s)", commit)
+		x.add("commits", OK, "", "commits are on disk when they are acknowledged (synchronous_commit = %s)", commit)
 	}
 	return nil
 }
@@ -197,11 +197,11 @@ func (x *examination) connections() error {
 	}
 	need := max(daemons, 1) * DaemonConnections
 	if need > most || used > most*9/10 {
-		x.add("connections", Warning, "raise max_connections, or the CONNECTION LIMIT of the role or database; pgbouncer in session mode saves none",
+		x.add("sessions", Warning, "raise max_connections, or the CONNECTION LIMIT of the role or database; pgbouncer in session mode saves none",
 			"%d of %d connections are in use; a daemon may take %d, and there are %d", used, most, DaemonConnections, max(daemons, 1))
 		return nil
 	}
-	x.add("connections", OK, "", "%d of %d connections are in use; a daemon may take %d", used, most, DaemonConnections)
+	x.add("sessions", OK, "", "%d of %d connections are in use; a daemon may take %d", used, most, DaemonConnections)
 	return nil
 }
 
@@ -230,11 +230,11 @@ func (x *examination) tls() error {
 	if _, encrypted := x.c.PgConn().Conn().(*tls.Conn); !encrypted {
 		switch {
 		case !remote:
-			x.add("tls", OK, "", "a Unix socket")
+			x.add("wire", OK, "", "a Unix socket")
 		case tcp.IP.IsLoopback():
-			x.add("tls", OK, "", "not encrypted, on this machine alone")
+			x.add("wire", OK, "", "not encrypted, on this machine alone")
 		default:
-			x.add("tls", Warning, "add sslmode=verify-full to the address, and sslrootcert=FILE", "the connection to %s is not encrypted", at)
+			x.add("wire", Warning, "add sslmode=verify-full to the address, and sslrootcert=FILE", "the connection to %s is not encrypted", at)
 		}
 		return nil
 	}
@@ -243,9 +243,9 @@ func (x *examination) tls() error {
 		if remote && tcp.IP.IsLoopback() {
 			level = OK
 		}
-		x.add("tls", level, "add sslmode=verify-full to the address, and sslrootcert=FILE", "encrypted, but anybody between could claim to be the server: its certificate is not verified")
+		x.add("wire", level, "add sslmode=verify-full to the address, and sslrootcert=FILE", "encrypted, but anybody between could claim to be the server: its certificate is not verified")
 		return nil
 	}
-	x.add("tls", OK, "", "encrypted, and the server's certificate is verified")
+	x.add("wire", OK, "", "encrypted, and the server's certificate is verified")
 	return nil
 }
