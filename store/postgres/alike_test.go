@@ -177,7 +177,8 @@ func (w *twin) register() {
 		regs = append(regs, r)
 		texts = append(texts, fmt.Sprintf("%+v", r))
 	}
-	evs := w.audit()
+	id := w.id() // new: a registration that fails uses up numbers of handlers
+	evs := func() []*events.Event { return []*events.Event{steps.Event("audit", id)} }
 	w.do("register "+strings.Join(texts, " "), func(s store.Store) (any, error) { return s.Register(context.Background(), regs, evs()) })
 }
 
