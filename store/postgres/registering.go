@@ -39,7 +39,7 @@ func (s *Store) Rewire(ctx context.Context, w store.Wiring) (consumers []store.C
 		if err := t.forgetSchedules(w.Gone); err != nil {
 			return err
 		}
-		t.tell(store.Foreign{Handlers: w.Handlers != nil, Schedules: len(w.Marks)+len(w.Gone) > 0})
+		t.tell(store.Foreign{Schedules: len(w.Marks)+len(w.Gone) > 0})
 		t.emit(w.Events)
 		return nil
 	})
@@ -78,6 +78,7 @@ func (s *Store) idle(ctx context.Context, list []store.Registration) (map[string
 	return idle, nil
 }
 
+// register tells other daemons only what they don't know: those whose handlers wait for others register again whenever they are told of a change.
 func (t *txn) register(list []store.Registration, idle map[string]bool) ([]store.Consumer, error) {
 	// Without a limit a takeover of many runs might never be made.
 	if _, err := t.exec(`SET LOCAL statement_timeout = 0`); err != nil {
@@ -87,7 +88,9 @@ func (t *txn) register(list []store.Registration, idle map[string]bool) ([]store
 	if err != nil {
 		return nil, err
 	}
-	return c.Register(list, idle)
+	consumers, err := c.Register(list, idle)
+	t.tell(store.Foreign{Handlers: c.Changed()})
+	return consumers, err
 }
 
 // handlers begins a change of the handlers.

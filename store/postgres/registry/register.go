@@ -24,18 +24,24 @@ func (c *Change) Register(list []store.Registration, idle map[string]bool) ([]st
 	if err != nil {
 		return nil, err
 	}
-	named := map[string]bool{}
-	for _, h := range list {
-		if err := c.activate(h, begin, idle[h.Name]); err != nil {
-			return nil, fmt.Errorf("handler %s: %w", h.Name, err)
-		}
-		named[h.Name] = true
-	}
-	if err := c.wire(list); err != nil {
-		return nil, err
-	}
 	elsewhere, err := c.wiredElsewhere()
 	if err != nil {
+		return nil, err
+	}
+	named := map[string]bool{}
+	for _, h := range list {
+		named[h.Name] = true
+	}
+	heirs := map[int64]bool{} // of other daemons: they wait
+	for _, h := range c.rows {
+		heirs[h.ID] = elsewhere[h.ID] && !named[h.Name]
+	}
+	for _, h := range list {
+		if err := c.activate(h, begin, idle[h.Name], heirs); err != nil {
+			return nil, fmt.Errorf("handler %s: %w", h.Name, err)
+		}
+	}
+	if err := c.wire(list); err != nil {
 		return nil, err
 	}
 	for _, h := range c.rows {
@@ -44,7 +50,7 @@ func (c *Change) Register(list []store.Registration, idle map[string]bool) ([]st
 		}
 	}
 	for _, h := range list {
-		if was := c.rows[h.Was]; was != nil && !named[h.Was] && !was.Forgotten() {
+		if was := c.rows[h.Was]; was != nil && !named[h.Was] && !was.Forgotten() && was.Heir != c.rows[h.Name].ID {
 			was.Heir, was.changed = c.rows[h.Name].ID, true
 		}
 	}
@@ -69,8 +75,8 @@ func (c *Change) takeUnattended() (int64, error) {
 	return min(begin, c.head), err
 }
 
-// activate writes the row of a wired handler. New handlers begin at begin.
-func (c *Change) activate(r store.Registration, begin int64, idle bool) error {
+// activate writes the row of a wired handler. New handlers begin at begin. Only those in heirs may still take over from it, once it has left.
+func (c *Change) activate(r store.Registration, begin int64, idle bool, heirs map[int64]bool) error {
 	h := c.rows[r.Name]
 	switch {
 	case h == nil:
@@ -98,8 +104,12 @@ func (c *Change) activate(r store.Registration, begin int64, idle bool) error {
 		}
 	}
 	paused := h.Paused && (!r.FromMark || h.PausedAt > 0) // by hand: whatever the wiring says
-	h.changed = !h.Active || h.Heir != 0 || h.Patterns != patterns || h.Paused != paused || h.DisabledAt != disabled
-	h.Active, h.Left, h.Heir, h.Patterns, h.Paused, h.DisabledAt = true, false, 0, patterns, paused, disabled
+	heir := h.Heir
+	if h.Left || !heirs[heir] {
+		heir = 0
+	}
+	h.changed = !h.Active || h.Heir != heir || h.Patterns != patterns || h.Paused != paused || h.DisabledAt != disabled
+	h.Active, h.Left, h.Heir, h.Patterns, h.Paused, h.DisabledAt = true, false, heir, patterns, paused, disabled
 	return c.put(h)
 }
 
@@ -112,10 +122,12 @@ func (c *Change) wire(list []store.Registration) error {
 	for i, r := range list {
 		ids[i] = c.rows[r.Name].ID
 	}
-	_, err := c.tx.Exec(`DELETE FROM evrun.wired WHERE node = $1 AND handler <> ALL ($2)`, c.node, ids)
-	if err == nil {
-		_, err = c.tx.Exec(`INSERT INTO evrun.wired (node, handler) SELECT $1, unnest($2::integer[]) ON CONFLICT DO NOTHING`, c.node, ids)
+	gone, err := c.tx.Exec(`DELETE FROM evrun.wired WHERE node = $1 AND handler <> ALL ($2)`, c.node, ids)
+	if err != nil {
+		return err
 	}
+	fresh, err := c.tx.Exec(`INSERT INTO evrun.wired (node, handler) SELECT $1, unnest($2::integer[]) ON CONFLICT DO NOTHING`, c.node, ids)
+	c.changed = c.changed || gone+fresh > 0
 	return err
 }
 

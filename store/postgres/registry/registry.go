@@ -30,7 +30,11 @@ type Change struct {
 	now, head int64 // when it is made, and the journal's head then
 	node      int64 // who makes it; 0: a process that is not a daemon
 	rows      map[string]*row
+	changed   bool
 }
+
+// Changed reports whether there is anything that other daemons must know.
+func (c *Change) Changed() bool { return c.changed }
 
 // row is a handler's row in the transaction.
 type row struct {
@@ -114,7 +118,7 @@ func (c *Change) put(h *row) error {
 	if !h.changed {
 		return nil
 	}
-	h.changed = false
+	h.changed, c.changed = false, true
 	var leftAt any
 	if h.Left {
 		leftAt = h.LeftAt

@@ -275,6 +275,33 @@ func TestADaemonWithTheOldNameKeepsItWhileItRuns(t *testing.T) {
 	equal(t, "nobody takes over what nobody asks for any more", c.state("tell"), "left")
 }
 
+// Daemons whose handlers wait for others register again when they are told of a change.
+func TestARegistrationThatChangesNothingSaysSo(t *testing.T) {
+	c := newCluster(t)
+	a, b := c.start("1 min"), c.start("1 min")
+	changed := func(node int64, text string) (is bool) {
+		t.Helper()
+		err := c.change(node, func(change *registry.Change) error {
+			r := store.Registration{}
+			_, _ = fmt.Sscanf(text, "%s was %s", &r.Name, &r.Was)
+			_, err := change.Register([]store.Registration{r}, nil)
+			is = change.Changed()
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	equal(t, "the first", changed(a, "tell"), true)
+	equal(t, "the heir", changed(b, "announce was tell"), true)
+	equal(t, "the heir again", changed(b, "announce was tell"), false)
+	equal(t, "the first again", changed(a, "tell"), false)
+	equal(t, "the heir once more", changed(b, "announce was tell"), false)
+	c.end(a)
+	equal(t, "the heir, when it can take over", changed(b, "announce was tell"), true)
+}
+
 func TestDaemonsThatBeginAtTheSameTimeMakeEachHandlerOnce(t *testing.T) {
 	c := newCluster(t)
 	done := make(chan map[string]store.Consumer)
