@@ -177,7 +177,7 @@ func (w *worker) answered(a answer) {
 		case out.State == store.Cancelled:
 			w.logCancelled(t, out.Uncounted)
 		case out.State == store.Retrying || out.State == store.Dead:
-			w.recent.failed(now, out.Error)
+			w.recent.Failed(now, out.Error)
 			w.log(t, out.Outcome)
 		case logs && out.State == store.Succeeded:
 			w.r.o.Log.Log(context.Background(), level, "attempt succeeded", "handler", w.h.Name, "event", t.Event.ID, "type", t.Event.Type,
@@ -189,7 +189,7 @@ func (w *worker) answered(a answer) {
 		w.Settled(t, &a.out[i])
 		w.queue.Done(t, a.out[i])
 	}
-	w.recent.settled(now, ended, last)
+	w.recent.Settled(now, ended, last)
 	w.Add()
 	if rest.len() > 0 {
 		w.refused(rest, a.err)

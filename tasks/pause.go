@@ -46,6 +46,13 @@ func (r *Runner) pause(ctx context.Context, name, why string) (p *control.Pause,
 	if old = now.members[name]; err != nil || !paused || old == nil {
 		return p, paused, nil, err
 	}
+	r.setAside(old)
+	return p, true, old, nil
+}
+
+// setAside ends a member's worker when its attempts have ended, and puts one in its place that waits while the handler is paused. r.wiring is held.
+func (r *Runner) setAside(old *member) {
+	now, name := r.wired.Load(), old.h.Name
 	fresh := newMember(r, old.h)
 	fresh.inherits = old.inherits
 	next := &wired{handlers: now.handlers, members: maps.Clone(now.members)}
@@ -54,5 +61,4 @@ func (r *Runner) pause(ctx context.Context, name, why string) (p *control.Pause,
 	old.retire()
 	r.leaving[name] = append(r.leaving[name], old)
 	r.begin(fresh, slices.Clone(r.leaving[name]))
-	return p, true, old, nil
 }

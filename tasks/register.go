@@ -127,10 +127,7 @@ func (r *Runner) Resume(ctx context.Context, name string, fromNow bool) (control
 	defer r.wiring.Unlock()
 	done, err := control.Resume(ctx, r.o.Store, r.o.Emitter, name, fromNow)
 	if m := r.wired.Load().members[name]; err == nil && done.Done && m != nil {
-		select {
-		case m.resumed <- struct{}{}:
-		default: // it has not noticed the resumption yet
-		}
+		m.lookAgain()
 	}
 	return done, err
 }

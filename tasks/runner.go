@@ -70,6 +70,7 @@ type Runner struct {
 	work    context.Context // the context of attempts: outlives running by the grace period
 	wg      sync.WaitGroup  // counts the goroutines that Run waits for
 
+	foreign  foreign
 	changing sync.Mutex // held while people change runs
 	wiring   sync.Mutex // held while handlers are added or removed
 	stopping bool
@@ -85,7 +86,7 @@ func NewRunner(o Options) *Runner {
 	if o.Grace <= 0 {
 		o.Grace = 30 * time.Second
 	}
-	r := &Runner{o: o, attempts: attempts{variables: o.Variables}, printings: newPrintings(), ready: make(chan struct{}), lastCall: make(chan struct{}), failure: make(chan error, 1), leaving: map[string][]*member{}}
+	r := &Runner{o: o, attempts: attempts{variables: o.Variables}, printings: newPrintings(), ready: make(chan struct{}), lastCall: make(chan struct{}), foreign: foreign{wake: make(chan struct{}, 1)}, failure: make(chan error, 1), leaving: map[string][]*member{}}
 	w := &wired{handlers: o.Handlers, members: make(map[string]*member, len(o.Handlers))}
 	for _, h := range o.Handlers {
 		w.members[h.Name] = newMember(r, h)
@@ -199,6 +200,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	saving, stopSaving := context.WithCancel(context.WithoutCancel(ctx))
 	var saver sync.WaitGroup
 	saver.Go(func() { r.printings.save(saving, r.o.Store, r.o.Log) })
+	r.wg.Go(func() { r.follow(r.running) })
 	r.sweep(r.running)
 	r.wiring.Lock()
 	r.stopping = true
@@ -223,7 +225,8 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 func (r *Runner) open(ctx context.Context, first *wired, known []store.Consumer) (opened, paused []*member, err error) {
 	for i, h := range first.handlers {
 		m := first.members[h.Name]
-		if known[i].Paused || h.Disabled {
+		m.inherits = known[i].Inherits
+		if known[i].Paused || h.Disabled || m.inherits {
 			paused = append(paused, m)
 			continue
 		}

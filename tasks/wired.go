@@ -16,6 +16,7 @@ import (
 	"evrun/tasks/changes"
 	"evrun/tasks/control"
 	"evrun/tasks/measure"
+	"evrun/tasks/recent"
 )
 
 // ErrStopping is the error of [Runner.Replace] while the runner stops.
@@ -45,7 +46,7 @@ type member struct {
 	// inherits says that it must first take over from others. r.wiring guards it.
 	inherits bool
 	known    atomic.Pointer[workerStatus] // the last answer to an overview
-	recall   recall
+	recall   recent.Recall
 	backlog  measure.Backlog // Runner.scrapes guards it
 	// resumed has a token when a paused handler may continue.
 	resumed chan struct{}
@@ -53,6 +54,14 @@ type member struct {
 
 func newMember(r *Runner, h *Handler) *member {
 	return &member{h: h, w: newWorker(r, h), stop: func() {}, begun: make(chan struct{}), ended: make(chan struct{}), resumed: make(chan struct{}, 1)}
+}
+
+// lookAgain has a member that waits look whether it may begin.
+func (m *member) lookAgain() {
+	select {
+	case m.resumed <- struct{}{}:
+	default: // it has not noticed the last call yet
+	}
 }
 
 // hasBegun reports whether the member's worker has begun to read the store.
@@ -187,20 +196,17 @@ func (r *Runner) begin(m *member, before []*member) {
 		for _, b := range before {
 			<-b.ended
 		}
-		for paused := true; paused; {
+		for waits := true; waits; {
 			var err error
-			if paused, err = r.takeUp(ctx, m); err != nil {
+			if waits, err = r.takeUp(ctx, m); err != nil && !temporary(err) {
 				if ctx.Err() == nil {
 					r.fail(m, err)
 				}
 				close(m.w.ended)
 				return
 			}
-			if paused {
-				select {
-				case <-m.resumed:
-				case <-ctx.Done():
-				}
+			if waits = waits || err != nil; waits {
+				r.wait(ctx, m, err)
 			}
 		}
 		if err := m.w.run(ctx, r.work); err != nil {
@@ -209,8 +215,29 @@ func (r *Runner) begin(m *member, before []*member) {
 	})
 }
 
-// takeUp opens a member's worker at the handler's position in the store, unless the handler is paused.
-func (r *Runner) takeUp(ctx context.Context, m *member) (paused bool, err error) {
+// lookEvery is how often a handler that waits for another daemon looks again, if nobody reports anything.
+const lookEvery = 5 * time.Second
+
+// wait waits until there may be something new for a member that can't begin; err is why it can't, if the store can't be read.
+func (r *Runner) wait(ctx context.Context, m *member, err error) {
+	if r.shared || err != nil {
+		after := lookEvery
+		if err != nil {
+			after = storeRetryEvery
+		}
+		var end context.CancelFunc
+		ctx, end = context.WithTimeout(ctx, after)
+		defer end()
+	}
+	select {
+	case <-m.resumed:
+	case <-ctx.Done():
+	}
+}
+
+// takeUp opens a member's worker at the handler's position in the store, unless the handler is paused, or another daemon has yet to give up the one that it
+// takes over from.
+func (r *Runner) takeUp(ctx context.Context, m *member) (waits bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
@@ -221,11 +248,13 @@ func (r *Runner) takeUp(ctx context.Context, m *member) (paused bool, err error)
 		return false, context.Canceled // replaced before it began
 	}
 	known, err := r.inherit(ctx, m, at)
-	if err != nil || known.Paused || m.h.Disabled {
+	if err != nil || known.Paused || m.h.Disabled || m.inherits {
 		return true, err
 	}
-	r.openAction(m.h)
-	close(m.begun) // before the store is read: runs that are retried from now on are handed over
+	if !m.hasBegun() { // else the store could not be read then
+		r.openAction(m.h)
+		close(m.begun) // before the store is read: runs that are retried from now on are handed over
+	}
 	return false, m.w.open(ctx, known)
 }
 
@@ -245,9 +274,9 @@ func (r *Runner) inherit(ctx context.Context, m *member, at *wired) (store.Consu
 	if err != nil {
 		return store.Consumer{}, err
 	}
-	m.inherits = false
 	// By its name: a later wiring that leaves the handler as it is has a Handler of its own for it.
 	known := list[slices.IndexFunc(at.handlers, func(h *Handler) bool { return h.Name == m.h.Name })]
+	m.inherits = known.Inherits
 	if known.Took {
 		r.tellTook(m.h, known)
 		if known.Paused { // it was not yet, when the wiring changed

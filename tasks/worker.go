@@ -12,6 +12,7 @@ import (
 	"evrun/tasks/emission"
 	"evrun/tasks/measure"
 	"evrun/tasks/queue"
+	"evrun/tasks/recent"
 )
 
 // defaultConcurrency is the default number of concurrent attempts of one handler.
@@ -60,7 +61,7 @@ type worker struct {
 	answers chan answer
 	changed *queue.HandOver // from Runner.Retry and Cancel
 	mark    chan struct{}   // from Runner.sweep
-	recent  recent
+	recent  recent.Runs
 	measure.Worker
 	inspect chan func()   // its goroutine calls it: see member.look
 	quiet   chan struct{} // closed when run stops, and no attempt begins any more
@@ -386,6 +387,6 @@ func (w *worker) status() workerStatus {
 	}
 	s.running, s.ahead = w.pool.running()
 	s.unfinished = w.pool.unfinished()
-	s.rate, s.recent = w.recent.rate(time.Now()), w.recent.Recent
+	s.rate, s.recent = w.recent.Rate(time.Now()), w.recent.Recent
 	return s
 }

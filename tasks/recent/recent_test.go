@@ -1,4 +1,4 @@
-package tasks
+package recent
 
 import (
 	"testing"
@@ -9,18 +9,18 @@ import (
 
 // The rate is what ended within the last minute, second by second.
 func TestTheRateIsOfTheLastMinute(t *testing.T) {
-	var r recent
+	var r Runs
 	at := time.Unix(1_700_000_000, 0)
 	after := func(d time.Duration) time.Time { return at.Add(d) }
-	r.settled(at, 10, store.Succeeded)
-	r.settled(after(time.Second), 5, store.Skipped)
-	r.settled(after(30*time.Second), 1, store.Dead)
-	r.settled(after(31*time.Second), 0, 0)
+	r.Settled(at, 10, store.Succeeded)
+	r.Settled(after(time.Second), 5, store.Skipped)
+	r.Settled(after(30*time.Second), 1, store.Dead)
+	r.Settled(after(31*time.Second), 0, 0)
 	for _, x := range []struct {
 		after time.Duration
 		want  int
 	}{{30 * time.Second, 16}, {59 * time.Second, 16}, {60 * time.Second, 6}, {61 * time.Second, 1}, {40 * time.Second, 1}, {90 * time.Second, 0}, {time.Hour, 0}} {
-		if got := r.rate(after(x.after)); got != x.want {
+		if got := r.Rate(after(x.after)); got != x.want {
 			t.Errorf("after %v: %d, want %d", x.after, got, x.want)
 		}
 	}
