@@ -16,7 +16,7 @@ import (
 // transaction must be rolled back. now is the time that is recorded, in microseconds.
 //
 // Statements on other connections wait until the transaction has ended, and are then checked again.
-func (u *Statements) Migrate(ctx context.Context, list []store.Migration, within time.Duration, now int64) error {
+func (u *Statements) Migrate(ctx context.Context, list []store.Migration, within time.Duration, now int64) (err error) {
 	if within > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, within, fmt.Errorf("%w: migrations have %v in all", store.ErrTimeout, within))
@@ -26,6 +26,11 @@ func (u *Statements) Migrate(ctx context.Context, list []store.Migration, within
 	if err != nil || !some {
 		return err
 	}
+	defer func() { // the names of prepared statements are the session's, and stay after a rollback
+		if ferr := u.forget(context.WithoutCancel(ctx)); err == nil {
+			err = ferr
+		}
+	}()
 	m := &migration{u: u, ctx: context.WithoutCancel(ctx), limited: ctx, now: now}
 	for _, h := range list {
 		for i, st := range h.Statements {
