@@ -9,7 +9,11 @@ import (
 	"evrun/store/postgres/wire"
 )
 
+// insertNewUsers fails if a user's e-mail address exists. Its rows are in the order of the users.
 const (
+	insertNewUsers = `INSERT INTO evrun.users (name, email, attributes, created_at, event_id)
+		SELECT v.name, v.email, v.attributes, v.created, v.event
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[]) AS v(name, email, attributes, created, event) RETURNING id`
 	insertUsers = `INSERT INTO evrun.users (name, email, attributes, created_at, event_id)
 		SELECT v.name, v.email, v.attributes, v.created, v.event
 		FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[]) AS v(name, email, attributes, created, event)
@@ -75,6 +79,29 @@ func (x *work) insertUserGroup(group []*entry) error {
 	if len(group) == 0 {
 		return nil
 	}
+	m := x.corrections()
+	x.addUsers(m, insertUsers, group)
+	results, err := x.send(m)
+	if err != nil {
+		return err
+	}
+	r := &results[len(results)-1]
+	ids := make(map[string]int64, len(r.Rows))
+	for row := range r.Rows {
+		ids[r.Text(row, 1)] = r.Int(row, 0)
+	}
+	known, err := x.knownUsers(group, ids)
+	if err != nil {
+		return err
+	}
+	for _, e := range group {
+		x.then(e, ids[e.s.Insert.User.Email], known)
+	}
+	return nil
+}
+
+// addUsers adds a statement that inserts the users of entries, but for those that are refused.
+func (x *work) addUsers(m *wire.Message, query string, group []*entry) {
 	var texts [4]*wire.Array
 	for i := range texts {
 		texts[i] = wire.NewArray(wire.Texts, 32*len(group))
@@ -91,25 +118,7 @@ func (x *work) insertUserGroup(group []*entry) error {
 		texts[3].Text(u.EventID)
 		created.Int8(x.createdAt(u))
 	}
-	m := x.corrections()
-	m.Add(insertUsers, texts[0].Value(), texts[1].Value(), texts[2].Value(), created.Value(), texts[3].Value())
-	results, err := x.send(m)
-	if err != nil {
-		return err
-	}
-	r := &results[len(results)-1]
-	ids := make(map[string]int64, len(r.Rows))
-	for row := range r.Rows {
-		ids[r.Text(row, 1)] = r.Int(row, 0)
-	}
-	known, err := x.knownUsers(group, ids)
-	if err != nil {
-		return err
-	}
-	for _, e := range group {
-		x.then(e, ids, known)
-	}
-	return nil
+	m.Add(query, texts[0].Value(), texts[1].Value(), texts[2].Value(), created.Value(), texts[3].Value())
 }
 
 // refused says why a user can't be stored, or nil.
@@ -161,12 +170,13 @@ func (x *work) knownUsers(group []*entry, ids map[string]int64) (map[string]stor
 	return known, nil
 }
 
-// then asks for the outcome of a settlement with a user. If it isn't a success, the user is as before.
-func (x *work) then(e *entry, ids map[string]int64, known map[string]store.User) {
+// then asks for the outcome of a settlement with a user, which was inserted with an id, or else is in the way of one that is known. If it isn't a success,
+// the user is as before.
+func (x *work) then(e *entry, id int64, known map[string]store.User) {
 	in := e.s.Insert
 	u := in.User
 	u.CreatedAt = schema.Time(x.createdAt(&u))
-	id, inserted := ids[u.Email]
+	inserted := id != 0
 	old, exists := known[asciiLower(u.Email)]
 	err := refused(&u)
 	switch {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -315,12 +316,17 @@ func (in *intake) accepted(ctx context.Context, s *Store, results []wire.Result,
 	return nil
 }
 
-// hindered makes of an error of the statements of add one that says to try again after a lookup. It notes that the store has keys of pruned events.
-func (s *Store) hindered(err error) error {
-	switch conn.Code(err) {
-	case conn.DivisionByZero:
+// hindered makes of the error of a statement that did not find what it expected one that says to try again, and to look first. It notes that the store has
+// keys of pruned events.
+func (s *Store) hindered(m *wire.Message, err error) error {
+	var refused *wire.StatementError
+	if !errors.As(err, &refused) {
+		return err
+	}
+	switch code := conn.Code(err); {
+	case code == conn.DivisionByZero && m.Query(refused.Index) == noKeys:
 		s.hasKeys.Store(true)
-	case conn.UniqueViolation:
+	case code == conn.DivisionByZero, code == conn.UniqueViolation:
 	default:
 		return err
 	}

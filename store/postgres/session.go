@@ -226,7 +226,7 @@ func (c *session) finish(ctx context.Context, e ending) error {
 		if isFence(e.message, err) {
 			return c.fenced()
 		}
-		return s.hindered(err)
+		return s.hindered(e.message, err)
 	default:
 		if ok, rerr := c.outcome(ctx); !ok {
 			return errors.Join(conn.ErrAway, rerr, err)

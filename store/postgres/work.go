@@ -70,8 +70,8 @@ func (w *writer) newWork(ctx context.Context, ops []*op) *work {
 	return x
 }
 
-// plain reports whether all of the work can be one message.
-func (x *work) plain() bool {
+// plain reports whether all of the work can be one message or, with users, two.
+func (x *work) plain(users bool) bool {
 	for i := range x.runs {
 		e := &x.runs[i]
 		if e.claim != nil {
@@ -80,7 +80,8 @@ func (x *work) plain() bool {
 			}
 			continue
 		}
-		if s := e.s; s.Insert != nil || s.Effect != nil || len(s.Joins) > 0 || s.Outcome.Uncounted || s.Outcome.State == store.Cancelled {
+		s := e.s
+		if s.Effect != nil || len(s.Joins) > 0 || s.Outcome.Uncounted || s.Outcome.State == store.Cancelled || s.Insert != nil && (!users || s.Claimed) {
 			return false
 		}
 	}
@@ -96,23 +97,65 @@ func (x *work) plain() bool {
 
 // attempt does the work in one message, which fails if anything is not as expected.
 func (x *work) attempt() error {
+	m := x.c.message(false)
+	x.expect(m)
+	for i := range x.runs {
+		if err := x.note(&x.runs[i]); err != nil {
+			return err
+		}
+	}
+	return x.end(m, true)
+}
+
+// hopefully does the work in two messages, of which the first fails if a run or a user is not as expected: only when the users have their numbers is it
+// known what their settlements come to.
+func (x *work) hopefully() error {
+	m := x.c.message(true)
+	x.expect(m)
+	var users []*entry
+	for i := range x.runs {
+		if e := &x.runs[i]; e.s != nil && e.s.Insert != nil && refused(&e.s.Insert.User) == nil {
+			users = append(users, e)
+		}
+	}
+	x.addUsers(m, insertNewUsers, users)
+	results, err := x.send(m)
+	if err != nil {
+		return x.w.s.hindered(m, err)
+	}
+	inserted := results[len(results)-1]
+	next := 0
+	for i := range x.runs {
+		e := &x.runs[i]
+		if e.s != nil && e.s.Insert != nil {
+			id := int64(0)
+			if refused(&e.s.Insert.User) == nil {
+				id = inserted.Int(next, 0)
+				next++
+			}
+			x.then(e, id, nil)
+		}
+		if err := x.finish(e); err != nil {
+			return err
+		}
+	}
+	return x.end(x.corrections(), false)
+}
+
+// expect adds the statements that write all rows of runs, or fail.
+func (x *work) expect(m *wire.Message) {
 	var sets [kinds]runSet
 	for i := range x.runs {
 		e := &x.runs[i]
 		x.plan(e)
 		sets[e.kind].add(e.row)
 		e.ok = true
-		if err := x.note(e); err != nil {
-			return err
-		}
 	}
-	m := x.c.message(false)
 	for k := range sets {
 		if len(sets[k].rows) > 0 {
 			sets[k].statement(m, kind(k), x.now, false)
 		}
 	}
-	return x.end(m, true)
 }
 
 // plan says how an entry's row is written at first.

@@ -195,8 +195,10 @@ func (w *writer) once(ctx context.Context, batch []*op) error {
 	err := x.prepare()
 	switch {
 	case err != nil:
-	case w.careful == 0 && x.plain():
+	case w.careful == 0 && x.plain(false):
 		err = x.attempt()
+	case w.careful == 0 && x.plain(true):
+		err = x.hopefully()
 	default:
 		err = x.exactly()
 		w.careful = max(0, w.careful-1)
