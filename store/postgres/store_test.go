@@ -26,10 +26,16 @@ func open(t *testing.T, opt store.Options) store.Store {
 // running runs a store until the end of the test.
 func running(t *testing.T, s store.Store) {
 	t.Helper()
+	t.Cleanup(run(t, s))
+}
+
+// run runs a store, and returns how it is ended and closed.
+func run(t *testing.T, s store.Store) (end func()) {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
-	t.Cleanup(func() {
+	return func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
@@ -37,7 +43,7 @@ func running(t *testing.T, s store.Store) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-	})
+	}
 }
 
 func TestStoreKeepsItsPromises(t *testing.T) {
