@@ -22,7 +22,7 @@ var (
 	// ErrFull: no space left; nothing was written, and writes succeed again once there is space.
 	ErrFull = errors.New("no space left on the disk")
 	// ErrBusy: another program holds the database; nothing was written, try again.
-	ErrBusy = errors.New("the database is locked by another program")
+	ErrBusy = errors.New("the database is busy: another program holds it, or it does not answer")
 	// ErrLocked: another evrun has the store open for writing.
 	ErrLocked = errors.New("the store is in use by another evrun")
 	// ErrBroken: a write or a sync failed, so what is on disk is unknown until the store is opened again.
