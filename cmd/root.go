@@ -80,7 +80,7 @@ Write a wiring file with "evrun init", start the daemon with "evrun serve", publ
 	section("What happened, and why", newEventsCmd(e), newRunsCmd(e), newExplainCmd(e), newUsersCmd(e))
 	section("Stepping in", newReplayCmd(e), newHandlersCmd(e), newSchedulesCmd(e), newHooksCmd(e), newReloadCmd(e), newPruneCmd(e), newEraseCmd(e), newTokenCmd(e))
 	section("The wiring file", newInitCmd(e, demo), newDemoCmd(e), newImportCmd(e), newValidateCmd(e), newTestCmd(e), newSimulateCmd(e), newFmtCmd(e), newSchemaCmd(e))
-	section("The store", newBackupCmd(e), newRestoreCmd(e), newDoctorCmd(e))
+	section("The store", newBackupCmd(e), newRestoreCmd(e), newMigrateCmd(e), newDoctorCmd(e))
 	root.SetHelpCommand(newHelpCmd())
 	cli.Group(root, newServiceCmd(e), newVersionCmd(e), newCompletionCmd(e))
 	version := root.Flags().Bool("version", false, "print the version")

@@ -43,6 +43,7 @@ var surface = map[string]struct {
 	"import webhook":    {args: []string{"hooks.json"}},
 	"init":              {args: []string{"fresh"}, once: true},
 	"metrics alerts":    {},
+	"migrate":           {args: []string{"--from", "backup.db", "--to", "moved.db"}, once: true},
 	"metrics dashboard": {},
 	"prune":             {},
 	"open":              {args: []string{"--print"}, once: true}, // without a TCP port

@@ -235,3 +235,18 @@ func placed(address string, absolute func(path string) string) string {
 	u.RawQuery = strings.ReplaceAll(q.Encode(), "%2F", "/")
 	return u.String()
 }
+
+// Place is the store that a text of the command line names: the path of a file, or the URL of a database.
+func Place(text string) (Store, error) {
+	if isAddress(text) {
+		if f := checkAddress(text); f != nil {
+			return Store{}, f
+		}
+		return Store{Address: text}, nil
+	}
+	if text == "" || strings.HasPrefix(text, "file:") || strings.Contains(text, "://") {
+		return Store{}, fault.New("%s is not a file path", fault.Quote(text)).Hinting("name a file: copy.db, or a PostgreSQL database: postgres://user@host/evrun")
+	}
+	path, err := filepath.Abs(text)
+	return Store{Path: path}, err
+}

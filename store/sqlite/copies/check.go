@@ -11,6 +11,7 @@ import (
 	"evrun/store"
 	"evrun/store/sqlite/conn"
 	"evrun/store/sqlite/schema"
+	"evrun/store/transfer"
 )
 
 // ErrDamaged: pages of the file are not what they must be. It is a [store.ErrBroken], too.
@@ -113,13 +114,14 @@ func contents(ctx context.Context, db *sql.DB, c *store.Contents, count bool) er
 	return nil
 }
 
-// SkipTo has the journal of a copy go on after a sequence, if it is not beyond it already.
+// SkipTo has the journal of a copy go on after a sequence, if it is not beyond it already. A copy of a store that has moved elsewhere can be used again.
 func SkipTo(path string, sequence int64) error {
 	c, err := conn.Open(conn.Target(path))
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.Exec(fmt.Sprintf(`INSERT INTO meta (key, value) SELECT 'head', %[1]d WHERE %[1]d > `+schema.JournalHead+`
+	return errors.Join(c.Exec(fmt.Sprintf(`DELETE FROM meta WHERE key = '`+transfer.DepartureKey+`';
+		INSERT INTO meta (key, value) SELECT 'head', %[1]d WHERE %[1]d > `+schema.JournalHead+`
 		ON CONFLICT (key) DO UPDATE SET value = excluded.value`, sequence)), c.Close())
 }
 
