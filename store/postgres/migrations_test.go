@@ -15,7 +15,7 @@ func TestMigrationsFollowEachOther(t *testing.T) {
 	for i := range 12 {
 		texts := []string{fmt.Sprintf(`CREATE TABLE t%d (x INTEGER)`, i), fmt.Sprintf(`INSERT INTO t%d VALUES (1)`, i)}
 		if i%3 == 2 { // it fails when it has been prepared
-			texts = append(texts, fmt.Sprintf(`INSERT INTO t%d SELECT 1 / (x - 1) FROM t%[1]d`, i))
+			texts[1] = fmt.Sprintf(`INSERT INTO t%d SELECT 1 / (x - 1) FROM generate_series(1, 1) x`, i)
 		}
 		var list []*store.Statement
 		for _, text := range texts {
