@@ -80,12 +80,15 @@ func (s *Store) idle(ctx context.Context, list []store.Registration) (map[string
 
 // register tells other daemons only what they don't know: those whose handlers wait for others register again whenever they are told of a change.
 func (t *txn) register(list []store.Registration, idle map[string]bool) ([]store.Consumer, error) {
-	// Without a limit a takeover of many runs might never be made.
-	if _, err := t.exec(`SET LOCAL statement_timeout = 0`); err != nil {
+	// Another daemon may be taking over many runs.
+	if _, err := t.exec(`SET LOCAL lock_timeout = 0`); err != nil {
 		return nil, err
 	}
 	c, err := t.handlers()
 	if err != nil {
+		return nil, err
+	}
+	if _, err := t.exec(`SET LOCAL lock_timeout = '5s'`); err != nil { // as in sessionSettings
 		return nil, err
 	}
 	consumers, err := c.Register(list, idle)
@@ -93,8 +96,13 @@ func (t *txn) register(list []store.Registration, idle map[string]bool) ([]store
 	return consumers, err
 }
 
-// handlers begins a change of the handlers.
-func (t *txn) handlers() (*registry.Change, error) { return registry.Begin(part{t}, t.now, t.s.self()) }
+// handlers begins a change of the handlers. It may take as long as it needs: with a limit, what changes very many runs might never be done.
+func (t *txn) handlers() (*registry.Change, error) {
+	if _, err := t.exec(`SET LOCAL statement_timeout = 0`); err != nil {
+		return nil, err
+	}
+	return registry.Begin(part{t}, t.now, t.s.self())
+}
 
 // changeHandlers makes a change of the handlers that accepts events if it changes anything.
 func (s *Store) changeHandlers(ctx context.Context, what string, evs []*events.Event, do func(*registry.Change) (bool, error)) (changed bool, err error) {

@@ -13,24 +13,26 @@ import (
 
 // Register makes these handlers those of the daemon, as [store.Handlers] says. idle has the names of those that had left and have no work to do.
 func (c *Change) Register(list []store.Registration, idle map[string]bool) ([]store.Consumer, error) {
-	// An event for one handler alone is accepted while its handler is locked against this. The head is read afterwards: it is behind all such events.
-	if _, err := c.tx.Exec(`SELECT FROM evrun.handlers ORDER BY id FOR NO KEY UPDATE`); err != nil {
-		return nil, err
-	}
-	if err := c.read(); err != nil {
-		return nil, err
-	}
-	begin, err := c.takeUnattended()
-	if err != nil {
-		return nil, err
+	named := map[string]bool{}
+	for _, h := range list {
+		named[h.Name] = true
 	}
 	elsewhere, err := c.wiredElsewhere()
 	if err != nil {
 		return nil, err
 	}
-	named := map[string]bool{}
-	for _, h := range list {
-		named[h.Name] = true
+	var leaving []*row
+	for _, h := range c.rows {
+		if h.Active && !named[h.Name] && !elsewhere[h.ID] {
+			leaving = append(leaving, h)
+		}
+	}
+	if err := c.lock(leaving); err != nil {
+		return nil, err
+	}
+	begin, err := c.takeUnattended()
+	if err != nil {
+		return nil, err
 	}
 	heirs := map[int64]bool{} // of other daemons: they wait
 	for _, h := range c.rows {
@@ -44,10 +46,8 @@ func (c *Change) Register(list []store.Registration, idle map[string]bool) ([]st
 	if err := c.wire(list); err != nil {
 		return nil, err
 	}
-	for _, h := range c.rows {
-		if h.Active && !named[h.Name] && !elsewhere[h.ID] {
-			c.leave(h)
-		}
+	for _, h := range leaving {
+		c.leave(h)
 	}
 	for _, h := range list {
 		if was := c.rows[h.Was]; was != nil && !named[h.Was] && !was.Forgotten() && was.Heir != c.rows[h.Name].ID {
@@ -59,6 +59,21 @@ func (c *Change) Register(list []store.Registration, idle map[string]bool) ([]st
 		return nil, err
 	}
 	return c.answer(list, took, elsewhere), c.putAll()
+}
+
+// lock waits for the transactions that accept events for one of the handlers alone, which lock it, and keeps out others. The head is behind these events.
+func (c *Change) lock(list []*row) error {
+	if len(list) == 0 {
+		return nil
+	}
+	ids := make([]int64, len(list))
+	for i, h := range list {
+		ids[i] = h.ID
+	}
+	if _, err := c.tx.Exec(`SELECT FROM evrun.handlers WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE`, ids); err != nil {
+		return err
+	}
+	return c.readHead()
 }
 
 // takeUnattended returns the sequence at which new handlers begin, and deletes it, so that later ones begin at the head.
@@ -158,13 +173,19 @@ func (c *Change) Leave() (changed bool, err error) {
 	if err != nil || len(wired) == 0 {
 		return false, err
 	}
+	var leaving []*row
 	for _, h := range c.rows {
 		if h.Active && !wired[h.ID] {
-			c.leave(h)
-			changed = true
+			leaving = append(leaving, h)
 		}
 	}
-	return changed, c.putAll()
+	if err := c.lock(leaving); err != nil {
+		return false, err
+	}
+	for _, h := range leaving {
+		c.leave(h)
+	}
+	return len(leaving) > 0, c.putAll()
 }
 
 // answer fills in the consumers that Register returns.

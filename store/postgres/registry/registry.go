@@ -103,6 +103,8 @@ func WaitForChanges(tx interface {
 	return err
 }
 
+func (c *Change) readHead() error { return c.tx.Row(`SELECT head FROM evrun.journal`).Scan(&c.head) }
+
 // sorted are the handlers in the order of their names.
 func (c *Change) sorted() []*row {
 	list := make([]*row, 0, len(c.rows))
