@@ -69,7 +69,9 @@ var tooLarge sync.Map // of *store.Statement
 func New(ctx context.Context, c *pgx.Conn) (*Statements, error) {
 	u := &Statements{c: c, kept: map[*store.Statement]*statement{}}
 	c.PgConn().Frontend().SetMaxBodyLen(maxMessage)
-	err := c.QueryRow(ctx, `SELECT current_setting('statement_timeout'), set_config('search_path', '"$user", public, evrun', false), set_config('DateStyle', 'ISO', false),
+	// Not in the schema of the role's name where the role is called evrun: that is evrun's own.
+	err := c.QueryRow(ctx, `SELECT current_setting('statement_timeout'),
+		set_config('search_path', CASE WHEN current_user = 'evrun' THEN 'public, evrun' ELSE '"$user", public, evrun' END, false), set_config('DateStyle', 'ISO', false),
 		set_config('TimeZone', 'UTC', false), set_config('IntervalStyle', 'postgres', false), set_config('bytea_output', 'hex', false),
 		set_config('standard_conforming_strings', 'on', false), set_config('extra_float_digits', '1', false)`).Scan(&u.usual, nil, nil, nil, nil, nil, nil, nil)
 	return u, err
