@@ -33,7 +33,6 @@ type Options struct {
 
 // Store is a store in a database. See [store.Store] for the promises of its methods.
 type Store struct {
-	unbuilt
 	*reads.Reader
 
 	opt    Options
@@ -60,8 +59,7 @@ type Store struct {
 	user   *guard.Reader // statements of users that only read
 }
 
-// unbuilt has the methods that are not built yet: they are nil. It is one level deeper than those that are.
-type unbuilt struct{ store.Store }
+var _ store.Store = (*Store)(nil)
 
 // Open connects to the database, and brings evrun's tables up to date.
 func Open(ctx context.Context, address string, opt Options) (*Store, error) {
