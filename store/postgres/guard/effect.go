@@ -11,10 +11,7 @@ import (
 // Each of its statements may take so long. After an error the transaction must be rolled back; it may be repeated.
 func (u *Statements) Effect(ctx context.Context, limit time.Duration, do func(store.Tx) store.Outcome) (store.Outcome, error) {
 	// Constraints that can wait for the commit must not fail there: it is the commit of others, too.
-	if _, err := u.c.PgConn().Exec(ctx, `SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT evrun_effect`).ReadAll(); err != nil {
-		return store.Outcome{}, err
-	}
-	if err := u.begin(ctx); err != nil {
+	if err := u.begin(ctx, `SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT evrun_effect; `); err != nil {
 		return store.Outcome{}, err
 	}
 	tx := &effectTx{u: u, ctx: ctx, limit: limit}

@@ -47,7 +47,7 @@ type Statements struct {
 	c       *pgx.Conn
 	kept    map[*store.Statement]*statement
 	clock   int64
-	version int64  // how many migrations there were when the kept statements were checked
+	version string // how many migrations there were when the kept statements were checked
 	usual   string // the session's statement_timeout
 	reading bool   // the transaction can only read: nothing can be checked in it
 }
@@ -77,12 +77,14 @@ func New(ctx context.Context, c *pgx.Conn) (*Statements, error) {
 	return u, err
 }
 
-// begin reads how many migrations there are, in the transaction of a user statement. Its lock on the table keeps out further ones until the transaction ends.
-func (u *Statements) begin(ctx context.Context) error {
-	var version int64
-	if err := u.c.QueryRow(ctx, `SELECT count(*) FROM evrun.user_migrations`).Scan(&version); err != nil {
+// begin does something first, and reads how many migrations there are, in the transaction of a user statement. Its lock on their table keeps out further ones
+// until the transaction ends.
+func (u *Statements) begin(ctx context.Context, first string) error {
+	results, err := u.c.PgConn().Exec(ctx, first+`SELECT count(*) FROM evrun.user_migrations`).ReadAll()
+	if err != nil {
 		return err
 	}
+	version := string(results[len(results)-1].Rows[0][0])
 	if version != u.version {
 		u.version = version
 		return u.forget(ctx)

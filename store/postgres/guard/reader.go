@@ -80,44 +80,47 @@ func (r *Reader) Read(ctx context.Context, s *store.Statement, args []any) (out 
 	return out, err
 }
 
-// read runs a statement in a transaction that can't write. It is checked in one that can, since the check makes a function for a moment: what was looked at
-// stays as it is until the transaction ends, so it goes on as one that reads.
+// read runs a statement in a transaction that can't write, and keeps out no migration: one that makes its tables others can do no harm there.
 func (u *Statements) read(ctx context.Context, limit time.Duration, s *store.Statement, args []any) (out store.Result, err error) {
 	for tries := 0; ; tries++ {
-		out, err = u.readOnce(ctx, limit, s, args)
-		if !stale(err) || tries > 0 {
+		// The check makes a function for a moment.
+		err = u.transaction(ctx, `BEGIN READ WRITE`, func() error {
+			err := u.begin(ctx, ``)
+			if err == nil {
+				_, err = u.statement(ctx, s, true)
+			}
+			return err
+		})
+		if err != nil {
 			return out, err
 		}
+		err = u.transaction(ctx, `BEGIN READ ONLY`, func() (err error) {
+			u.reading = true
+			defer func() { u.reading = false }()
+			out, err = u.exec(ctx, limit, false, s, args)
+			return err
+		})
+		switch {
+		case stale(err) && tries == 0:
+			continue
+		case conn.Code(err) == conn.ReadOnlyTransaction:
+			return out, refused("it does more than read")
+		}
+		return out, err
 	}
 }
 
-func (u *Statements) readOnce(ctx context.Context, limit time.Duration, s *store.Statement, args []any) (out store.Result, err error) {
-	if _, err := u.c.PgConn().Exec(ctx, `BEGIN READ WRITE`).ReadAll(); err != nil {
-		return out, err
+// transaction does something in a transaction, which it takes back.
+func (u *Statements) transaction(ctx context.Context, begin string, do func() error) error {
+	if _, err := u.c.PgConn().Exec(ctx, begin).ReadAll(); err != nil {
+		return err
 	}
-	defer func() {
-		if u.c.IsClosed() {
-			return
-		}
-		_, ended := u.c.PgConn().Exec(context.WithoutCancel(ctx), `ROLLBACK`).ReadAll()
-		err = errors.Join(err, ended)
-	}()
-	if err := u.begin(ctx); err != nil {
-		return out, err
+	err := do()
+	if u.c.IsClosed() {
+		return err
 	}
-	if _, err := u.statement(ctx, s, true); err != nil {
-		return out, err
-	}
-	if _, err := u.c.PgConn().Exec(ctx, `SET TRANSACTION READ ONLY`).ReadAll(); err != nil {
-		return out, err
-	}
-	u.reading = true
-	out, err = u.exec(ctx, limit, false, s, args)
-	u.reading = false
-	if conn.Code(err) == conn.ReadOnlyTransaction {
-		return out, refused("it does more than read")
-	}
-	return out, err
+	_, ended := u.c.PgConn().Exec(context.WithoutCancel(ctx), `ROLLBACK`).ReadAll()
+	return errors.Join(err, ended)
 }
 
 // Close waits for the running statements.
