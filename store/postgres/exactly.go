@@ -77,6 +77,9 @@ func (x *work) some(list []entry, m *wire.Message) error {
 	for i := range list {
 		places[list[i].key()] = i
 	}
+	for i := range list {
+		list[i].ok = Unfenced
+	}
 	for _, r := range results[begun:] {
 		for row := range r.Rows {
 			e := &list[places[[2]int64{r.Int(row, 0), r.Int(row, 1)}]]

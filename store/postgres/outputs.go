@@ -66,7 +66,7 @@ func (s *Store) KeepOutputs(ctx context.Context, outputs []store.Partial) error 
 func (s *Store) Withdraw(ctx context.Context, claims []store.Claim) error {
 	err := s.change(ctx, func(t *txn) error {
 		for _, c := range claims {
-			if c.Node != 0 && c.Node != t.c.node {
+			if !t.c.is(c.Node) {
 				continue // the run is another's now
 			}
 			_, err := t.exec(`DELETE FROM evrun.runs WHERE sequence = $1 AND handler = $2 AND state = 1 AND attempt = 1 AND budget = 1 AND reason IS NULL`,

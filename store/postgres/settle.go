@@ -73,7 +73,7 @@ func (x *work) begin() error {
 		}
 		x.c.user = user
 	}
-	_, err := x.c.open(x.ctx)
+	_, err := x.c.start(x.ctx)
 	return err
 }
 

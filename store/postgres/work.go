@@ -52,7 +52,7 @@ func (w *writer) newWork(ctx context.Context, ops []*op) *work {
 	for _, o := range ops {
 		for i := range o.claims {
 			o.started[i] = false
-			if c := &o.claims[i]; c.Node == 0 || c.Node == w.c.node {
+			if c := &o.claims[i]; w.c.is(c.Node) {
 				x.runs = append(x.runs, entry{o: o, at: i, claim: c})
 			}
 		}
@@ -62,7 +62,7 @@ func (w *writer) newWork(ctx context.Context, ops []*op) *work {
 		}
 		for i := begin; i < len(o.settlements); i++ {
 			o.settled[i] = store.Settled{Fenced: true, Outcome: o.settlements[i].Outcome}
-			if o.node == 0 || o.node == w.c.node {
+			if w.c.is(o.node) {
 				x.runs = append(x.runs, entry{o: o, at: i, s: &o.settlements[i]})
 			}
 		}
@@ -72,6 +72,9 @@ func (w *writer) newWork(ctx context.Context, ops []*op) *work {
 
 // plain reports whether all of the work can be one message or, with users, two.
 func (x *work) plain(users bool) bool {
+	if Unfenced || x.ops[0].settling != nil {
+		return false
+	}
 	for i := range x.runs {
 		e := &x.runs[i]
 		if e.claim != nil {
@@ -303,7 +306,7 @@ func (x *work) addMarks(m *wire.Message) {
 	marks := map[place]int64{}
 	var order []place
 	for _, o := range x.ops {
-		if len(o.marks) == 0 || o.node != 0 && o.node != x.c.node || o.settling != nil && !o.settling.last {
+		if len(o.marks) == 0 || !x.c.is(o.node) || o.settling != nil && !o.settling.last {
 			continue
 		}
 		for _, mark := range o.marks {
