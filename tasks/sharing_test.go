@@ -285,12 +285,7 @@ func share(t *testing.T, seed uint64) {
 		t.Fatal(err)
 	}
 	var attempts, lost atomic.Int64
-	var random sync.Mutex
-	chance := func(n int) bool {
-		random.Lock()
-		defer random.Unlock()
-		return rnd.IntN(n) == 0
-	}
+	chance := func(n int) bool { return rand.IntN(n) == 0 } // by any goroutine
 	outside := outsideFunc(func(ctx context.Context, _ *tasks.Delivery) (any, error) {
 		attempts.Add(1)
 		if chance(3) {
@@ -386,11 +381,8 @@ func share(t *testing.T, seed uint64) {
 		if _, err := em.Emit(t.Context(), evs...); err != nil {
 			t.Fatal(err)
 		}
-		random.Lock()
 		what, i := rnd.IntN(100), rnd.IntN(2)
-		moving := rand.New(rand.NewPCG(rnd.Uint64(), 1))
-		random.Unlock()
-		b.move(moving)
+		b.move(rnd)
 		switch {
 		case what < 3:
 			b.lose(nodes[i].Load().s)
@@ -398,7 +390,7 @@ func share(t *testing.T, seed uint64) {
 			nodes[i].Load().stop()
 			start(i)
 		case what < 60:
-			time.Sleep(time.Duration(moving.IntN(2000)) * time.Microsecond)
+			time.Sleep(time.Duration(rnd.IntN(2000)) * time.Microsecond)
 		}
 	}
 	// From now on nothing moves: all that is free is given out.

@@ -16,6 +16,8 @@ type Options struct {
 	Store  store.Retention
 	Policy Policy
 	Log    *slog.Logger
+	// Leases has the lead of pruning, which one daemon has at a time. Nil: this one prunes.
+	Leases store.Leases
 	Now    func() time.Time // default: time.Now
 	// Elapsed is the time that has passed since some moment, by a clock that nobody sets. Default with a Now of its own: jumps of the clock go unnoticed.
 	Elapsed func() time.Duration
@@ -41,6 +43,8 @@ type Keeper struct {
 	unlogged  Report
 	logged    time.Time
 	jumps     jumps
+
+	lead lead
 }
 
 // New returns a keeper. Run makes it prune.
@@ -87,9 +91,24 @@ const (
 
 // Run prunes, round by round, until ctx ends.
 func (k *Keeper) Run(ctx context.Context) error {
+	end, err := k.follow(ctx)
+	if err != nil {
+		if over(ctx, err) {
+			return nil
+		}
+		return err
+	}
+	defer end()
 	for {
+		for !k.leads() {
+			select {
+			case <-k.changed:
+			case <-ctx.Done():
+				return nil
+			}
+		}
 		round, p := k.begin(ctx)
-		wait, err := k.round(round, p)
+		wait, err := k.leadRound(round, p)
 		switch {
 		case over(ctx, err):
 			return nil

@@ -7,7 +7,7 @@
 //	k := retention.New(retention.Options{Store: s, Policy: retention.Policy{Events: 30 * 24 * time.Hour}, Log: log})
 //	err := k.Run(ctx)
 //
-// A Keeper owns no goroutine but that of its Run.
+// A Keeper owns no goroutine but that of its Run, and with a lease one that follows it.
 package retention
 
 import (

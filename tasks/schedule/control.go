@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"evrun/events"
@@ -65,7 +66,10 @@ func (s *Scheduler) do(ctx context.Context, f func(context.Context) error) error
 
 // States gives the states of all schedules, in the order of the file.
 func (s *Scheduler) States(ctx context.Context) (list []State, err error) {
-	err = s.do(ctx, func(context.Context) error {
+	err = s.do(ctx, func(ctx context.Context) error {
+		if err := s.freshen(ctx); err != nil {
+			return err
+		}
 		for _, e := range s.entries {
 			list = append(list, s.timers[e.Name].state())
 		}
@@ -76,10 +80,13 @@ func (s *Scheduler) States(ctx context.Context) (list []State, err error) {
 
 // State gives the state of one schedule, or [ErrUnknown].
 func (s *Scheduler) State(ctx context.Context, name string) (st State, err error) {
-	err = s.do(ctx, func(context.Context) error {
+	err = s.do(ctx, func(ctx context.Context) error {
 		t := s.timers[name]
 		if t == nil {
 			return ErrUnknown
+		}
+		if err := s.freshen(ctx); err != nil {
+			return err
 		}
 		st = t.state()
 		return nil
@@ -108,6 +115,9 @@ func (s *Scheduler) setPaused(ctx context.Context, name string, paused bool) (ch
 		return false, err
 	}
 	err = s.do(ctx, func(ctx context.Context) error {
+		if err := s.refresh(ctx); err != nil {
+			return err
+		}
 		t := s.timers[name]
 		switch {
 		case t == nil:
@@ -142,10 +152,13 @@ func auditPause(ctx context.Context, em *emitter.Emitter, name string, paused bo
 // Manual makes an extra event of a schedule, paused or not, for [emitter.Emitter.Accept]. It belongs to no slot: it has a new id and
 // the extension attribute "manual".
 func (s *Scheduler) Manual(ctx context.Context, name string) (e *events.Event, err error) {
-	err = s.do(ctx, func(context.Context) (err error) {
+	err = s.do(ctx, func(ctx context.Context) (err error) {
 		t := s.timers[name]
 		if t == nil {
 			return ErrUnknown
+		}
+		if err := s.freshen(ctx); err != nil {
+			return err
 		}
 		e, err = t.manual(s.o.Emitter, t.timing, s.now().UTC().Truncate(time.Microsecond), t.mark.Fired)
 		return err
@@ -163,6 +176,9 @@ func (s *Scheduler) Replace(ctx context.Context, entries []*Entry, remember func
 		timers, fresh, gone, err := s.take(ctx, entries)
 		if err != nil {
 			return err
+		}
+		if s.lead.shared { // another daemon may have those that were never here
+			gone = slices.DeleteFunc(gone, func(name string) bool { return s.timers[name] == nil })
 		}
 		if err := remember(fresh, gone); err != nil {
 			return err

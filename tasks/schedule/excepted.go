@@ -13,6 +13,9 @@ const passEvery = time.Hour
 // passExcepted moves the marks of schedules over excepted slots that have passed, of those that are so far behind. Without it, days that the file
 // excepts no longer, since they are over, would be missed slots.
 func (s *Scheduler) passExcepted(ctx context.Context, behind time.Duration) {
+	if !s.lead.has || s.lead.again {
+		return
+	}
 	now := s.now().UTC()
 	var marks []store.ScheduleMark
 	for _, t := range s.timers {

@@ -17,7 +17,6 @@ import (
 	"log/slog"
 	"time"
 
-	"evrun/events"
 	"evrun/store"
 	"evrun/tasks/emitter"
 	"evrun/tasks/schedule/slots"
@@ -43,6 +42,8 @@ type Options struct {
 	Settled func(ctx context.Context, source, id string) error
 	// Observe is called with the delay of each published slot that was not missed. May be nil.
 	Observe func(late time.Duration)
+	// Leases has the lead of the schedules, which one daemon has at a time. Nil: this one publishes.
+	Leases store.Leases
 }
 
 // Scheduler publishes an event at each slot of each schedule, once. How far each schedule has come is in the store, moved
@@ -59,6 +60,7 @@ type Scheduler struct {
 	going    chan *timer // timers whose runs of the last slot were unfinished at the first look
 	ended    chan struct{}
 
+	lead    lead
 	entries []*Entry
 	timers  map[string]*timer
 	queue   queue
@@ -84,7 +86,7 @@ func (t *timer) paused() bool { return t.Paused || t.mark.Paused }
 // NewScheduler makes a scheduler; Run starts it.
 func NewScheduler(o Options) *Scheduler {
 	return &Scheduler{o: o, now: time.Now, maxSleep: maxSleep, calls: make(chan call), settled: make(chan *timer), going: make(chan *timer), ended: make(chan struct{}),
-		entries: o.Entries, timers: map[string]*timer{}}
+		lead: lead{changed: make(chan struct{}, 1)}, entries: o.Entries, timers: map[string]*timer{}}
 }
 
 // Run publishes slots until ctx ends, and returns nil then. Slots that passed before it started are treated by the policy of each
@@ -93,7 +95,14 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	defer close(s.ended)
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
-	if err := s.load(watching); err != nil {
+	err := s.hold(watching)
+	if err == nil {
+		err = s.load(watching)
+	}
+	if s.lead.lease != nil {
+		defer s.lead.lease.Close()
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -110,8 +119,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	}()
 	defer s.passExcepted(context.WithoutCancel(ctx), 0)
 	for ctx.Err() == nil {
-		s.passExcepted(watching, passEvery)
-		err := s.publishDue(watching)
+		err := s.publish(watching)
 		switch {
 		case ctx.Err() != nil || errors.Is(err, store.ErrClosed):
 			return nil
@@ -126,6 +134,19 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		s.wait(watching, a)
 	}
 	return nil
+}
+
+// publish publishes what is due.
+func (s *Scheduler) publish(ctx context.Context) error {
+	err := s.takeOver(ctx)
+	if err == nil && s.now().Sub(s.lead.read) >= s.maxSleep {
+		err = s.refresh(ctx)
+	}
+	if err != nil || !s.lead.has {
+		return err
+	}
+	s.passExcepted(ctx, passEvery)
+	return s.publishDue(ctx)
 }
 
 // wakeAfter returns how long to wait for the next slot; err is the error of the last attempt to publish.
@@ -145,6 +166,10 @@ func (s *Scheduler) wait(ctx context.Context, a *alarm) {
 	case <-a.ring:
 	case c := <-s.calls:
 		c.done <- c.f(ctx)
+	case <-s.leadC():
+		s.takeLead()
+	case <-s.lead.changed:
+		s.lead.read = time.Time{}
 	case t := <-s.settled:
 		if t.busy, t.unknown = false, false; s.timers[t.Name] == t {
 			s.push(t)
@@ -164,9 +189,15 @@ func (s *Scheduler) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !s.lead.has {
+		fresh, gone = nil, nil
+	} else if !s.alike(ctx) {
+		gone = nil
+	}
 	if err := s.remember(ctx, fresh, gone); err != nil {
 		return err
 	}
+	s.lead.read = s.now()
 	for _, t := range timers {
 		s.add(ctx, t)
 	}
@@ -228,7 +259,7 @@ func (s *Scheduler) remember(ctx context.Context, fresh []store.ScheduleMark, go
 // add starts a timer.
 func (s *Scheduler) add(ctx context.Context, t *timer) {
 	s.timers[t.Name] = t
-	if !t.mark.Fired.IsZero() {
+	if !t.mark.Fired.IsZero() && s.lead.has {
 		s.look(ctx, t, t.mark.Fired)
 		if t.unknown = t.busy; t.unknown {
 			s.lookFirst(ctx, t)
@@ -288,104 +319,8 @@ func (s *Scheduler) push(t *timer) {
 		return
 	}
 	t.fire = t.timing.Fire(slot)
-	if t.paused() || t.unknown || t.busy && t.Overlap == OverlapQueue {
+	if !s.lead.has || t.paused() || t.unknown || t.busy && t.Overlap == OverlapQueue {
 		return
 	}
 	heap.Push(&s.queue, t)
-}
-
-// due is a schedule with due slots, and what happens to them.
-type due struct {
-	t      *timer
-	mark   store.ScheduleMark
-	fired  time.Time   // the last slot that is published; zero: none
-	onTime []time.Time // slots that were published on time
-}
-
-// publishDue accepts the events of all slots that are due, a batch at a time. After an error the queue is as before, but
-// for the batches that were accepted.
-func (s *Scheduler) publishDue(ctx context.Context) error {
-	for {
-		now := s.now().UTC()
-		var batch []due
-		var marks []store.ScheduleMark
-		var evs []*events.Event
-		for len(s.queue) > 0 && !s.queue[0].fire.After(now) && len(evs) < maxBatch {
-			t := heap.Pop(&s.queue).(*timer)
-			d, slots := s.due(t, now)
-			batch = append(batch, d)
-			marks = append(marks, d.mark)
-			evs = append(evs, slots...)
-		}
-		if len(batch) == 0 {
-			return nil
-		}
-		receipts, err := s.o.Store.FireSlots(ctx, marks, evs)
-		accepted := s.now()
-		for i, rc := range receipts {
-			if rc.Duplicate {
-				s.o.Log.Warn("an event of a schedule is in the journal already, and is not published again: its slot was backfilled, or its mark was lost", "source", evs[i].Source, "id", evs[i].ID, "seq", rc.Sequence)
-			}
-		}
-		for _, d := range batch {
-			if err == nil {
-				d.t.mark, d.t.resumed = d.mark, false
-				if !d.fired.IsZero() {
-					s.look(ctx, d.t, d.fired)
-				}
-				for _, slot := range d.onTime {
-					if s.o.Observe != nil {
-						s.o.Observe(accepted.Sub(d.t.timing.Fire(slot)))
-					}
-				}
-			}
-			s.push(d.t)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// due decides about the due slots of a schedule and makes their events.
-func (s *Scheduler) due(t *timer, now time.Time) (d due, evs []*events.Event) {
-	d = due{t: t, mark: t.mark}
-	limit := maxBatch
-	if s.o.Settled != nil && t.OverlapPolicy() != OverlapAllow {
-		limit = 1 // the next one waits for the runs of this one
-	}
-	dec := t.Decide(t.timing, t.mark.Slot, now, limit)
-	d.mark.Slot = dec.Mark
-	reason := "missed"
-	if t.resumed {
-		reason = "paused"
-	}
-	if e := s.missed(t, reason, dec.Dropped, nil); e != nil {
-		evs = append(evs, e)
-	}
-	for i, slot := range dec.Publish {
-		one := Dropped{Count: 1, First: slot, Last: slot}
-		if t.busy {
-			if e := s.missed(t, "overlap", one, nil); e != nil {
-				evs = append(evs, e)
-			}
-			continue
-		}
-		e, err := t.Event(t.timing, slot, d.mark.Fired)
-		if err == nil {
-			err = s.o.Emitter.Own(t.Part(), e)
-		}
-		if err != nil {
-			if e := s.missed(t, "error", one, err); e != nil {
-				evs = append(evs, e)
-			}
-			continue
-		}
-		evs = append(evs, e)
-		d.mark.Fired, d.fired = slot, slot
-		if i >= dec.Late {
-			d.onTime = append(d.onTime, slot)
-		}
-	}
-	return d, evs
 }
