@@ -146,9 +146,9 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 	})
 	d.scheduler = schedule.NewScheduler(schedule.Options{
 		Store: d.store, Emitter: d.emitter, Entries: cfg.Wiring.Schedules, Log: d.log, Settled: d.settled,
-		Observe: d.metrics.SlotAccepted,
+		Observe: d.metrics.SlotAccepted, Leases: d.store,
 	})
-	d.keeper = retention.New(retention.Options{Store: d.store, Policy: retention.Policy(cfg.Settings.Retention), Log: d.log, Now: opt.Now})
+	d.keeper = retention.New(retention.Options{Store: d.store, Policy: retention.Policy(cfg.Settings.Retention), Log: d.log, Now: opt.Now, Leases: d.store})
 	d.activity = activity.New(activity.Sources{Accepted: d.metrics.Accepted, Handlers: d.runner.EachMeasured, Backlog: d.runner.Measures})
 	d.reloader = newReloader(d)
 	d.server = api.NewServer(api.Options{

@@ -26,7 +26,11 @@ func (d *Daemon) changedElsewhere(f store.Foreign) {
 	if !d.made.Load() { // it is read later
 		return
 	}
-	if f.Tokens {
+	d.runner.Foreign(f)
+	if f.Schedules || f.All {
+		d.scheduler.Changed()
+	}
+	if f.Tokens || f.All {
 		select {
 		case d.retoken <- struct{}{}:
 		default:
