@@ -268,6 +268,16 @@ func TestTheDatabaseFailsOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	admin.Close(t.Context())
+	p.until("every server has the database", func() bool {
+		for _, m := range p.nodes {
+			c, err := pgx.Connect(t.Context(), fmt.Sprintf("postgres://postgres@127.0.0.1:%d/proof?sslmode=disable", m.Port))
+			if err != nil {
+				return false
+			}
+			c.Close(t.Context())
+		}
+		return true
+	})
 	w := newWorld(t, p.dsn("proof"))
 	for i := range 3 {
 		w.add(fmt.Sprintf("node%d", i), p.dsn("proof"), "").start()

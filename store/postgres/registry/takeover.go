@@ -101,6 +101,13 @@ func (p *planning) takeOver(heir, was *row) error {
 	if err := heir.Succeed(&was.Handler, p.head); err != nil {
 		return err
 	}
+	var waited bool // no daemon has held slots of it yet: since it was registered, events went to its predecessor, on other daemons
+	if err := p.tx.Row(`SELECT division IS NULL AND $2 FROM evrun.handlers WHERE id = $1`, heir.ID, p.node != 0).Scan(&waited); err != nil {
+		return err
+	}
+	if waited {
+		heir.Since = p.head
+	}
 	heir.LowWater, heir.Paused = heir.MarkAfter(&was.Handler), heir.Paused || was.Paused
 	heir.changed = true
 	if heir.PausedAt == 0 {
