@@ -14,7 +14,7 @@ func TestDaemonsThatRegisterAtRandom(t *testing.T) {
 	for seed := range int64(4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			w := &world{cluster: newCluster(t), r: rand.New(rand.NewSource(seed)), wired: map[int64][]string{}, dead: map[int64]bool{}}
-			for range 120 {
+			for range 200 {
 				w.step()
 				w.look()
 				if t.Failed() {
@@ -24,6 +24,8 @@ func TestDaemonsThatRegisterAtRandom(t *testing.T) {
 		})
 	}
 }
+
+var names = []string{"one", "two", "three", "four"}
 
 // world is a database with daemons, and what they have done.
 type world struct {
@@ -56,22 +58,22 @@ func (w *world) daemon() int64 {
 
 func (w *world) step() {
 	node := w.daemon()
-	name := []string{"one", "two", "three"}[w.r.Intn(3)]
+	name := names[w.r.Intn(len(names))]
 	switch n := w.r.Intn(20); {
-	case node == 0 || n == 0 && len(w.wired) < 4:
+	case node == 0 || n == 0 && len(w.wired) < 3:
 		node = w.start("1 h")
 		w.wired[node] = nil
 		w.did("daemon %d starts", node)
-	case n < 9:
+	case n < 8:
 		w.registers(node)
-	case n < 12:
+	case n < 13:
 		w.exec(`UPDATE evrun.shares SET node = $1 WHERE node IS NULL AND handler IN
 			(SELECT id FROM evrun.handlers h JOIN evrun.wired w ON w.handler = h.id AND w.node = $1 WHERE h.name = $2 AND h.active)`, node, name)
 		w.did("daemon %d takes %s", node, name)
-	case n < 15:
+	case n < 14:
 		w.exec(`UPDATE evrun.shares SET node = NULL WHERE node = $1 AND handler = (SELECT id FROM evrun.handlers WHERE name = $2)`, node, name)
 		w.did("daemon %d gives %s", node, name)
-	case n < 17:
+	case n < 16:
 		w.events(1)
 		w.runs += w.run(name)
 		w.did("an event, and a run of %s", name)
@@ -106,20 +108,20 @@ func (w *world) run(name string) int {
 func (w *world) registers(node int64) {
 	var texts, mine []string
 	was := map[string]string{}
-	for _, name := range []string{"one", "two", "three"} {
-		if w.r.Intn(3) == 0 {
+	for _, name := range names {
+		if w.r.Intn(5) < 3 {
 			continue
 		}
 		text := name
 		if w.r.Intn(2) == 0 {
-			was[name] = []string{"one", "two", "three"}[w.r.Intn(3)]
+			was[name] = names[w.r.Intn(len(names))]
 			text += " was " + was[name]
 		}
 		texts, mine = append(texts, text), append(mine, name)
 	}
 	w.exec(`UPDATE evrun.shares SET node = NULL WHERE node = $1`, node) // none of them runs meanwhile
 	before := map[string]string{}
-	for _, name := range []string{"one", "two", "three"} {
+	for _, name := range names {
 		before[name] = w.value(`SELECT string_agg(w.node::text, ' ') FROM evrun.wired w JOIN evrun.beats b ON b.node = w.node
 			WHERE w.node <> $1 AND b.expires_at > clock_timestamp() AND w.handler = (SELECT id FROM evrun.handlers WHERE name = $2)`, node, name)
 		before["held "+name] = w.value(`SELECT string_agg(node::text, ' ') FROM evrun.shares WHERE handler = (SELECT id FROM evrun.handlers WHERE name = $1)`, name)
