@@ -34,6 +34,7 @@ type Moved struct {
 	Sequence  int64   `json:"seq,string"` // of the last event
 	DryRun    bool    `json:"dry_run,omitempty"`
 	Resumed   bool    `json:"resumed,omitempty"` // it had been interrupted
+	Already   bool    `json:"already,omitempty"` // it was moved there before: nothing was done
 	Tables    []Table `json:"tables"`
 	NotCopied []Table `json:"not_copied,omitempty"` // tables of the user's own
 	TookMS    float64 `json:"took_ms"`
@@ -205,6 +206,10 @@ func (o *Options) move(ctx context.Context, source transfer.Source, target trans
 		p.Say("%s %s: %.0f %%", verb, now.Table, 100*float64(now.Rows)/float64(max(now.All, now.Rows, 1)))
 	}})
 	if err != nil {
+		return err
+	}
+	if made.Already = r.Already; r.Already {
+		made.Sequence, err = source.Head(ctx)
 		return err
 	}
 	made.Sequence, made.Resumed = r.Head, r.Resumed

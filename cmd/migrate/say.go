@@ -15,6 +15,10 @@ func (o *Options) say(m *Moved, cfg *config.Config) error {
 	if o.JSON() {
 		return events.WriteJSON(o.Out, m)
 	}
+	if m.Already {
+		_, err := fmt.Fprintf(o.Out, "%s has moved to %s already, up to #%d\n", events.EscapeControl(m.From), events.EscapeControl(m.To), m.Sequence)
+		return err
+	}
 	var b strings.Builder
 	rows := func(n int64) string { return fault.Plural(int(n), "row") }
 	evs := int64(0)

@@ -32,6 +32,7 @@ type Result struct {
 	Tables  []Done
 	Head    int64
 	Resumed bool // an interrupted transfer was continued
+	Already bool // it had ended before: nothing was copied now
 	Took    time.Duration
 }
 
@@ -73,6 +74,9 @@ func Run(ctx context.Context, from Source, to Target, o Options) (r *Result, err
 		return nil, err
 	}
 	r = &Result{}
+	if r.Already, err = t.arrived(ctx); err != nil || r.Already {
+		return r, err
+	}
 	if r.Resumed, err = t.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -108,7 +112,7 @@ func Run(ctx context.Context, from Source, to Target, o Options) (r *Result, err
 	if err := from.Mark(ctx, d); err != nil {
 		return nil, err
 	}
-	if err := to.Finish(ctx, from.ID(), r.Head); err != nil {
+	if err := to.Finish(ctx, t.a, r.Head); err != nil {
 		return nil, err
 	}
 	r.Took = time.Since(begun)
@@ -143,6 +147,16 @@ func Plan(ctx context.Context, from Source, names []string) ([]Table, error) {
 		}
 	}
 	return list, nil
+}
+
+// arrived reports whether this transfer has ended: then it need not be done again.
+func (t *transfer) arrived(ctx context.Context) (bool, error) {
+	left, err := t.from.Marked(ctx)
+	if err != nil || !left.Done {
+		return false, err
+	}
+	token, err := t.to.Arrived(ctx)
+	return token == left.Token, err
 }
 
 // begin marks the source and the target, or finds that both have the marks of this transfer.

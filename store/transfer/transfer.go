@@ -55,6 +55,8 @@ type Target interface {
 	Reader
 	// Arrival returns what the last transaction has stored, or nil if the target is empty.
 	Arrival(ctx context.Context) (*Arrival, error)
+	// Arrived returns the token of the transfer that has ended here; empty: none has.
+	Arrived(ctx context.Context) (token string, err error)
 	// Begin makes an empty store, and stores a.
 	Begin(ctx context.Context, a *Arrival) error
 	// Clean changes what the target can't store as it is, and reports whether it did.
@@ -64,8 +66,8 @@ type Target interface {
 	// Create makes a table of the user's own, unless it exists. It returns the table as it is there: its columns are those of t, but may have other kinds.
 	// The error is [ErrNotEmpty] if it has rows, unless again is set.
 	Create(ctx context.Context, t *Table, again bool) (Table, error)
-	// Finish ends the transfer: from then on the target is a store like any other, with this id and this head.
-	Finish(ctx context.Context, id string, head int64) error
+	// Finish ends the transfer: from then on the target is a store like any other, with this head and the id that it came from.
+	Finish(ctx context.Context, a *Arrival, head int64) error
 }
 
 // Errors of transfers.
@@ -194,12 +196,13 @@ var Tables = []Table{
 }
 
 // OtherMeta are the keys of meta that are not copied: each store has its own.
-var OtherMeta = []string{"id", "head", "version", DepartureKey, ArrivalKey}
+var OtherMeta = []string{"id", "head", "version", DepartureKey, ArrivalKey, ArrivedKey}
 
 // The keys in meta of the marks.
 const (
 	DepartureKey = "moved"
 	ArrivalKey   = "moving"
+	ArrivedKey   = "moved_here"
 )
 
 // Named returns evrun's own table of a name.

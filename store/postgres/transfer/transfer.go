@@ -214,6 +214,15 @@ func (s *Store) Arrival(ctx context.Context) (*transfer.Arrival, error) {
 	return a, a.Decode(text)
 }
 
+// Arrived implements [transfer.Target].
+func (s *Store) Arrived(ctx context.Context) (token string, err error) {
+	if s.empty {
+		return "", nil
+	}
+	err = s.c.QueryRow(ctx, `SELECT coalesce((SELECT value FROM evrun.meta WHERE key = $1), '')`, transfer.ArrivedKey).Scan(&token)
+	return token, err
+}
+
 // Begin implements [transfer.Target].
 func (s *Store) Begin(ctx context.Context, a *transfer.Arrival) error {
 	if err := schema.Migrate(ctx, s.c, func() string { return a.From }); err != nil {
@@ -224,14 +233,15 @@ func (s *Store) Begin(ctx context.Context, a *transfer.Arrival) error {
 }
 
 // Finish implements [transfer.Target].
-func (s *Store) Finish(ctx context.Context, id string, head int64) error {
+func (s *Store) Finish(ctx context.Context, a *transfer.Arrival, head int64) error {
 	err := pgx.BeginFunc(ctx, s.c, func(tx pgx.Tx) error {
 		for _, x := range []struct {
 			query string
 			args  []any
 		}{
 			{`UPDATE evrun.journal SET head = $1`, []any{head}},
-			{setMeta, []any{"id", id}},
+			{setMeta, []any{"id", a.From}},
+			{setMeta, []any{transfer.ArrivedKey, a.Token}},
 			{`DELETE FROM evrun.meta WHERE key = $1`, []any{transfer.ArrivalKey}},
 			{`SELECT setval(pg_get_serial_sequence('evrun.handlers', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM evrun.handlers), false)`, nil},
 			{`SELECT setval(pg_get_serial_sequence('evrun.conditions', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM evrun.conditions), false)`, nil},

@@ -180,6 +180,14 @@ func (s *Store) Arrival(context.Context) (*transfer.Arrival, error) {
 	return a, a.Decode(text)
 }
 
+// Arrived implements [transfer.Target].
+func (s *Store) Arrived(context.Context) (string, error) {
+	if s.empty {
+		return "", nil
+	}
+	return s.meta(transfer.ArrivedKey)
+}
+
 // Begin implements [transfer.Target].
 func (s *Store) Begin(_ context.Context, a *transfer.Arrival) error {
 	if err := s.open(); err != nil {
@@ -208,12 +216,12 @@ const blocks = `DELETE FROM blocks;
 		FROM (SELECT DISTINCT sequence >> 10 AS block, handler, CASE state WHEN 3 THEN 3 WHEN 4 THEN 4 ELSE 0 END AS state FROM runs)`
 
 // Finish implements [transfer.Target].
-func (s *Store) Finish(_ context.Context, id string, head int64) error {
+func (s *Store) Finish(_ context.Context, a *transfer.Arrival, head int64) error {
 	err := s.transaction(func() error {
 		if err := s.c.Exec(blocks); err != nil {
 			return err
 		}
-		for key, value := range map[string]string{"id": id, "head": fmt.Sprint(head), transfer.ArrivalKey: ""} {
+		for key, value := range map[string]string{"id": a.From, "head": fmt.Sprint(head), transfer.ArrivalKey: "", transfer.ArrivedKey: a.Token} {
 			if err := s.setMeta(key, value); err != nil {
 				return err
 			}
