@@ -104,6 +104,7 @@ var attacks = []string{
 	`SELECT cursor_to_xml('c', 1, true, true, '')`, `SELECT * FROM ts_stat('DELETE FROM evrun.users RETURNING ''x''::tsvector')`, `SELECT ts_rewrite('a'::tsquery, 'DELETE FROM evrun.users')`,
 	`SELECT * FROM dblink('dbname=postgres', 'SELECT 1') AS x (y int)`, `SELECT dblink_exec('dbname=postgres', 'SELECT 1')`, `SELECT dblink_connect('x', 'dbname=postgres')`,
 	`SELECT database_to_xml(true, true, '')`, `SELECT schema_to_xml('evrun', true, true, '')`, `SELECT table_to_xml('evrun.tokens', true, true, '')`,
+	`SELECT 1 AS x INTO public.made`, `SELECT * INTO evrun.made FROM users`, `WITH q AS (SELECT 1) SELECT * INTO UNLOGGED made FROM q`,
 	// Files and large objects.
 	`SELECT pg_read_file('/etc/passwd')`, `SELECT pg_read_binary_file('PG_VERSION')`, `SELECT pg_ls_dir('/')`, `SELECT * FROM pg_stat_file('/')`, `SELECT * FROM pg_ls_waldir()`, `SELECT * FROM pg_hba_file_rules()`,
 	`SELECT lo_import('/etc/passwd')`, `SELECT lo_export(1, '/tmp/x')`, `SELECT lo_creat(-1)`, `SELECT lo_from_bytea(0, 'x')`, `SELECT lo_put(1, 0, 'x')`, `SELECT lo_unlink(1)`, `SELECT lowrite(0, 'x')`,
@@ -260,7 +261,7 @@ var definitions = []string{
 	`CREATE RECURSIVE VIEW x (n) AS SELECT opaque()`, `CREATE UNLOGGED TABLE x WITH (fillfactor = 10) AS SELECT pg_advisory_lock(1)`, `CREATE TABLE x ("AS") AS SELECT opaque()`,
 	`CREATE TABLE x (y int DEFAULT (ROW(1, 2)::pair).field)`, `CREATE TABLE x (y int CHECK ((y =~= 1) > 0))`, `CREATE TABLE x (y int DEFAULT @@@ 1)`, `CREATE INDEX ON t ((@@@ id::int))`, `ALTER TABLE t ADD COLUMN x int DEFAULT (@@@ 1)`,
 	`ALTER TABLE filled ALTER COLUMN id TYPE int USING @@@ id`, `ALTER TABLE filled ALTER COLUMN v TYPE pair USING v::pair`, `ALTER TABLE filled ALTER COLUMN id TYPE dom`, `ALTER TABLE filled ADD CHECK ((@@@ id) > 0)`,
-	`ALTER TABLE filled ADD COLUMN x int DEFAULT (@@@ 1)`, `CREATE TABLE x (y int, CHECK ((@@@ y) > 0))`, `ALTER DOMAIN dom ADD CHECK ((@@@ VALUE) > 0)`,
+	`ALTER TABLE filled ADD COLUMN x int DEFAULT (@@@ 1)`, `CREATE TABLE x (y int, CHECK ((@@@ y) > 0))`, `CREATE TABLE x (y int) PARTITION BY RANGE ((@@@ y))`, `CREATE SCHEMA x GRANT ALL ON evrun.users TO public`, `CREATE SCHEMA x CREATE TRIGGER tr BEFORE INSERT ON evrun.users EXECUTE FUNCTION suppress_redundant_updates_trigger()`, `ALTER DOMAIN dom ADD CHECK ((@@@ VALUE) > 0)`,
 	`ALTER TABLE t ADD COLUMN x pair DEFAULT 'x'::text::pair`, `ALTER TABLE t ADD COLUMN x dom DEFAULT 1`, `ALTER TABLE t ALTER COLUMN id TYPE dom USING 1`,
 	`DELETE FROM users`, `INSERT INTO fired VALUES (1)`, `WITH d AS (DELETE FROM users) SELECT 1`, `SELECT set_config('a.b', 'c', false)`,
 	`ALTER TABLE t ADD COLUMN x int DEFAULT nextval('evrun.users_id_seq')`, `CREATE TABLE x (y int DEFAULT setval('evrun.users_id_seq', 1))`,

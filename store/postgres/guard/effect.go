@@ -11,7 +11,8 @@ import (
 // Each of its statements may take so long. After an error the transaction must be rolled back; it may be repeated.
 func (u *Statements) Effect(ctx context.Context, limit time.Duration, do func(store.Tx) store.Outcome) (store.Outcome, error) {
 	// Constraints that can wait for the commit must not fail there: it is the commit of others, too.
-	if err := u.begin(ctx, `SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT evrun_effect; `); err != nil {
+	// And where names are looked up may have been changed by a function of another role.
+	if err := u.begin(ctx, searchPath+`SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT evrun_effect; `); err != nil {
 		return store.Outcome{}, err
 	}
 	tx := &effectTx{u: u, ctx: ctx, limit: limit}

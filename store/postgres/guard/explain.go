@@ -17,7 +17,7 @@ func belongs(err error) bool {
 
 // ours are the classes and codes of errors that don't belong to a statement: the connection, the server, its resources, and conflicts of whole transactions.
 // See https://www.postgresql.org/docs/current/errcodes-appendix.html
-var ours = []string{"08", "25006", "25P02", "25P03", "40001", "40P01", "53", "57P", "58"}
+var ours = []string{"08", "25006", "25P02", "25P03", "40001", "40P01", "53", "55P03", "57P", "58"}
 
 // explain wraps an error of the server in one of package store's, if it belongs to the statement, which would fail again. All others are returned as they are.
 func explain(err error) error {
@@ -34,7 +34,7 @@ func explain(err error) error {
 	switch e.Code {
 	case "23505", "23P01":
 		return fmt.Errorf("%w: %s", store.ErrConflict, text)
-	case "57014", "55P03":
+	case "57014":
 		return fmt.Errorf("%w: %s", store.ErrTimeout, text)
 	case "42P01", "42703":
 		text += " (migrate makes tables at start)"

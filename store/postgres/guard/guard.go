@@ -48,7 +48,7 @@ type Statements struct {
 	kept    map[*store.Statement]*statement
 	clock   int64
 	version string // how many migrations there were when the kept statements were checked
-	usual   string // the session's statement_timeout
+	usual   string // the session's time limits, as a statement that sets them
 	reading bool   // the transaction can only read: nothing can be checked in it
 }
 
@@ -69,12 +69,22 @@ var tooLarge sync.Map // of *store.Statement
 func New(ctx context.Context, c *pgx.Conn) (*Statements, error) {
 	u := &Statements{c: c, kept: map[*store.Statement]*statement{}}
 	c.PgConn().Frontend().SetMaxBodyLen(maxMessage)
-	// Not in the schema of the role's name where the role is called evrun: that is evrun's own.
-	err := c.QueryRow(ctx, `SELECT current_setting('statement_timeout'),
-		set_config('search_path', CASE WHEN current_user = 'evrun' THEN 'public, evrun' ELSE '"$user", public, evrun' END, false), set_config('DateStyle', 'ISO', false),
+	var statement, lock string
+	err := c.QueryRow(ctx, `SELECT current_setting('statement_timeout'), current_setting('lock_timeout'), set_config('DateStyle', 'ISO', false),
 		set_config('TimeZone', 'UTC', false), set_config('IntervalStyle', 'postgres', false), set_config('bytea_output', 'hex', false),
-		set_config('standard_conforming_strings', 'on', false), set_config('extra_float_digits', '1', false)`).Scan(&u.usual, nil, nil, nil, nil, nil, nil, nil)
+		set_config('standard_conforming_strings', 'on', false), set_config('extra_float_digits', '1', false)`).Scan(&statement, &lock, nil, nil, nil, nil, nil, nil)
+	if err == nil {
+		_, err = c.PgConn().Exec(ctx, searchPath).ReadAll()
+	}
+	u.usual = limits(statement, lock)
 	return u, err
+}
+
+// searchPath is where unqualified names are looked up: the users' own tables first.
+const searchPath = `SET search_path = "$user", public, evrun; `
+
+func limits(statement, lock string) string {
+	return fmt.Sprintf(`SELECT set_config('statement_timeout', '%s', true), set_config('lock_timeout', '%s', true)`, statement, lock)
 }
 
 // begin does something first, and reads how many migrations there are, in the transaction of a user statement. Its lock on their table keeps out further ones
@@ -239,7 +249,8 @@ func stale(err error) bool {
 	return errors.As(err, &e) && (e.Code == "26000" || e.Code == "0A000" && strings.Contains(e.Message, "cached plan"))
 }
 
-// patience is the factor by which a repeated statement may exceed its limit. Only statements wait meanwhile.
+// patience is the factor by which a repeated statement may exceed its limit. Only statements wait meanwhile. One that waits for a lock for half of its time
+// is not slow: others are in the way, and its transaction is to be repeated.
 const patience = 2
 
 // Exec runs a statement in the transaction of the connection; begin was called there. It may take so long; 0: as long as any statement. An error that is
@@ -270,7 +281,7 @@ func (u *Statements) exec(ctx context.Context, limit time.Duration, again bool, 
 				return r, errors.Join(err, derr)
 			}
 			continue
-		case code == conn.QueryCanceled || code == conn.LockNotAvailable:
+		case code == conn.QueryCanceled:
 			if again && tries < 2 && limit > 0 {
 				limit, again = patience*limit, false
 				continue

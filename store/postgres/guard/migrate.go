@@ -39,7 +39,7 @@ func (u *Statements) Migrate(ctx context.Context, list []store.Migration, within
 			}
 		}
 	}
-	return m.exec(fmt.Sprintf(`SET LOCAL statement_timeout = '%s'`, u.usual))
+	return m.exec(u.usual)
 }
 
 // unknown reports whether there are statements that never ran: usually there are none, and nothing is locked.

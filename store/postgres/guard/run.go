@@ -68,12 +68,13 @@ func (u *Statements) send(ctx context.Context, limit time.Duration, st *statemen
 	plain := func(text string) { p.SendQueryParams(text, nil, nil, nil, nil) }
 	plain(`SAVEPOINT evrun_user`)
 	if limit > 0 {
-		plain(fmt.Sprintf(`SET LOCAL statement_timeout = %d`, max(1, limit.Milliseconds())))
+		ms := max(2, limit.Milliseconds())
+		plain(limits(strconv.FormatInt(ms, 10), strconv.FormatInt(ms/2, 10)))
 		place++
 	}
 	p.SendQueryPrepared(st.name, values, formats, nil)
 	if limit > 0 {
-		plain(fmt.Sprintf(`SET LOCAL statement_timeout = '%s'`, u.usual))
+		plain(u.usual)
 	}
 	if !keep {
 		plain(`RELEASE evrun_user`)
