@@ -41,7 +41,10 @@ var settings = fmt.Sprintf(`SET statement_timeout = '%dms'; SET default_transact
 // Open returns a reader of the store with this id. It connects when it is first asked; the config stays as it is.
 func Open(ctx context.Context, config *pgxpool.Config, id string) (*Reader, error) {
 	config = config.Copy()
-	config.MaxConns, config.MinConns = maxConns, 0
+	config.MaxConns, config.MinConns, config.MinIdleConns, config.PingTimeout = maxConns, 0, 0, pingTimeout
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = connectTimeout
+	}
 	connected := config.AfterConnect
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
 		if connected != nil {
@@ -70,18 +73,25 @@ func (r *Reader) Close() error {
 
 // each runs a query, and calls do for each row. A query that meets a connection which has broken while it was idle runs again, on another one.
 func (r *Reader) each(ctx context.Context, do func(pgx.Rows) error, query string, args ...any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, errNoAnswer)
+	defer cancel()
+	args = texts(args)
 	for second := false; ; second = true {
-		got, err := r.once(ctx, do, query, args...)
-		if err == nil || got || second || ctx.Err() != nil || !conn.Lost(err) {
-			return err
+		got, err := r.once(ctx, do, query, args)
+		if err == nil || got || !conn.Lost(err) {
+			return explain(ctx, err)
+		}
+		r.pool.Reset() // the other idle connections are no better
+		if second || ctx.Err() != nil {
+			return explain(ctx, err)
 		}
 	}
 }
 
-func (r *Reader) once(ctx context.Context, do func(pgx.Rows) error, query string, args ...any) (got bool, err error) {
-	rows, err := r.pool.Query(ctx, query, texts(args)...)
+func (r *Reader) once(ctx context.Context, do func(pgx.Rows) error, query string, args []any) (got bool, err error) {
+	rows, err := r.pool.Query(ctx, query, args...)
 	if err != nil {
-		return false, explain(err)
+		return false, err
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -90,7 +100,7 @@ func (r *Reader) once(ctx context.Context, do func(pgx.Rows) error, query string
 			return true, err
 		}
 	}
-	return got, explain(rows.Err())
+	return got, rows.Err()
 }
 
 // texts replaces texts that PostgreSQL can't read, which people may look for: it finds nothing.
