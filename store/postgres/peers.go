@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -46,14 +47,19 @@ func (s *Store) meet(ctx context.Context) (err error) {
 		return err
 	}
 	of := feed.Options{Pool: s.peers.pool, Reader: s.peers.reader, OnCommit: s.opt.OnCommit, OnForeign: s.opt.OnForeign, WantRuns: s.opt.WantRuns, Warn: s.opt.Warn}
-	woken := make(chan *nodes.Member, 1) // the feed may call before there is a member
+	var member atomic.Pointer[nodes.Member] // the feed may call before there is one
 	if s.opt.Node != nil {
 		of.OnPeers = func() {
-			select {
-			case m := <-woken:
-				woken <- m
+			if m := member.Load(); m != nil {
 				m.Wake()
-			default:
+			}
+		}
+		of.OnForeign = func(f store.Foreign) {
+			if f.Handlers { // one may have been paused or resumed
+				of.OnPeers()
+			}
+			if s.opt.OnForeign != nil {
+				s.opt.OnForeign(f)
 			}
 		}
 	}
@@ -63,9 +69,7 @@ func (s *Store) meet(ctx context.Context) (err error) {
 	s.peers.member, err = nodes.Join(ctx, nodes.Options{
 		Pool: s.peers.pool, Node: *s.opt.Node, Writers: sessions, Changed: s.node.Store, Leaving: s.leaving, Notify: s.peers.feed.Peers, Warn: s.opt.Warn,
 	})
-	if err == nil {
-		woken <- s.peers.member
-	}
+	member.Store(s.peers.member)
 	return err
 }
 
@@ -141,6 +145,9 @@ func (s *Store) publish(c store.Commit, changed []feed.Key, told bool) {
 		changed = append(changed, feed.Key{Handler: c.Runs[i].HandlerID, Sequence: c.Runs[i].Sequence})
 	}
 	s.peers.feed.Committed(feed.Own{Commit: c, Changed: changed, Told: told})
+	if told && s.peers.member != nil {
+		s.peers.member.Wake() // a handler may have been paused or resumed
+	}
 }
 
 // Hold implements [store.Leases].

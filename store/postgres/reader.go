@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"evrun/store/postgres/conn"
 	"evrun/store/postgres/prune"
 	"evrun/store/postgres/reads"
 	"evrun/store/postgres/schema"
@@ -19,6 +20,7 @@ func OpenReader(ctx context.Context, address string, opt Options) (_ *Store, err
 	if err != nil {
 		return nil, err
 	}
+	conn.Prepare(config.ConnConfig)
 	config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

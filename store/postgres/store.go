@@ -17,6 +17,7 @@ import (
 
 	"evrun/store"
 	"evrun/store/postgres/checkup"
+	"evrun/store/postgres/conn"
 	"evrun/store/postgres/guard"
 	"evrun/store/postgres/prune"
 	"evrun/store/postgres/reads"
@@ -67,6 +68,7 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	conn.Prepare(config.ConnConfig)
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}

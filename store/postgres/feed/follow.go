@@ -17,7 +17,9 @@ func (f *Feed) follow(ctx context.Context) {
 	look := true
 	for {
 		f.publishing.Lock()
-		err := f.catchUp(ctx, look)
+		bounded, cancel := context.WithTimeout(ctx, catchUpWithin)
+		err := f.catchUp(bounded, look)
+		cancel()
 		f.note(ctx, err)
 		f.publishing.Unlock()
 		if look = look && err != nil; err != nil {
@@ -35,6 +37,9 @@ func (f *Feed) follow(ctx context.Context) {
 		}
 	}
 }
+
+// catchUpWithin bounds what is read in one go, on connections to a server that may have gone without a word. The next go continues.
+const catchUpWithin = 10 * time.Second
 
 // note warns of an error, once while it stays the same. It needs publishing.
 func (f *Feed) note(ctx context.Context, err error) {

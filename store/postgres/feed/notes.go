@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"evrun/events"
@@ -210,9 +212,12 @@ func (f *Feed) hear(ctx context.Context) error {
 	// Whoever said something before is not heard again.
 	f.hearAll()
 	for {
-		said, err := c.WaitForNotification(ctx)
+		said, err := next(ctx, c)
 		if err != nil {
 			return err
+		}
+		if said == nil {
+			continue
 		}
 		var n note
 		if json.Unmarshal([]byte(said.Payload), &n) != nil || n.Origin == f.origin {
@@ -231,6 +236,21 @@ func (f *Feed) hear(ctx context.Context) error {
 		signal(f.wake)
 	}
 }
+
+// next waits for a notification. When there is none for a while, it looks whether the server is still there, and returns nil.
+func next(ctx context.Context, c *pgx.Conn) (*pgconn.Notification, error) {
+	waiting, cancel := context.WithTimeout(ctx, silence)
+	defer cancel()
+	said, err := c.WaitForNotification(waiting)
+	if err == nil || ctx.Err() != nil || waiting.Err() == nil {
+		return said, err
+	}
+	asking, cancel := context.WithTimeout(ctx, silence)
+	defer cancel()
+	return nil, c.Ping(asking)
+}
+
+const silence = 5 * time.Second
 
 func (f *Feed) hearAll() {
 	if f.opt.OnPeers != nil {

@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -42,6 +43,7 @@ func (m *Member) share(ctx context.Context, me int64) error {
 		return err
 	}
 	moved := false
+	var errs []error // of handlers whose slots somebody else has locked
 	for id, l := range leases {
 		h := handlers[id]
 		if h.id < 0 {
@@ -52,7 +54,8 @@ func (m *Member) share(ctx context.Context, me int64) error {
 		m.shed(l, p.shed)
 		if stored := l.giving & h.slotsOf(me); p.take != 0 || stored != 0 || h.mergeable(me) {
 			if err := m.move(ctx, l, me); err != nil {
-				return err
+				errs = append(errs, err)
+				continue
 			}
 			moved = moved || stored != 0
 		}
@@ -60,7 +63,7 @@ func (m *Member) share(ctx context.Context, me int64) error {
 	if moved {
 		m.opt.Notify()
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // free gives the slots of closed leases back.

@@ -36,14 +36,18 @@ func (m *Member) note(ctx context.Context, err error) {
 	switch {
 	case err == nil:
 		m.warned = ""
+	case conn.Code(err) == conn.LockNotAvailable: // the next step will do it
 	case ctx.Err() == nil && err.Error() != m.warned:
 		m.warned = err.Error()
 		m.opt.Warn("the slots of handlers can't be shared with other daemons now: " + m.warned)
 	}
 }
 
+// stepWithin bounds a step, on connections to a server that may have gone without a word.
+const stepWithin = 6 * time.Second
+
 func (m *Member) step(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, stepWithin)
 	defer cancel()
 	id := m.ID()
 	if id == 0 {
@@ -154,10 +158,10 @@ func (m *Member) take(ctx context.Context, node int64, own bool) error {
 	return nil
 }
 
-// kill ends all sessions of a node, and waits for each up to a second: a transaction that is being committed may need it. A role that may not do that
+// kill ends all sessions of a node, and waits for each for a moment: a transaction that is being committed may need it. A role that may not do that
 // can still take the node over, once its transactions have ended by themselves.
 func (m *Member) kill(ctx context.Context, node int64) {
-	_, err := m.opt.Pool.Exec(ctx, `SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
+	_, err := m.opt.Pool.Exec(ctx, `SELECT pg_terminate_backend(pid, 500) FROM pg_stat_activity
 		WHERE application_name = $1 AND datname = current_database() AND pid <> pg_backend_pid()`, Application(node))
 	if err != nil && ctx.Err() == nil {
 		m.opt.Warn(fmt.Sprintf("the sessions of a daemon that does not answer can't be ended (its role should be the same): %v", err))
