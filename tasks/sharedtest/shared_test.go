@@ -1,0 +1,240 @@
+// Package sharedtest has tests of runners that share a PostgreSQL database.
+package sharedtest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"evrun/events"
+	"evrun/store"
+	"evrun/store/postgres"
+	"evrun/store/postgres/postgrestest"
+	"evrun/store/storetest"
+	"evrun/tasks"
+	"evrun/tasks/emission"
+	"evrun/tasks/emitter"
+	"evrun/tasks/expression"
+)
+
+func TestMain(m *testing.M) { postgrestest.Main(m) }
+
+type outside func(ctx context.Context) error
+
+func (f outside) Do(ctx context.Context, _ *tasks.Delivery) (any, error) { return nil, f(ctx) }
+
+type inside func() error
+
+func (f inside) Prepare(*tasks.Delivery) (tasks.Effect, error) {
+	return tasks.Effect{Write: func(store.Tx) (any, error) { return nil, nil }}, f()
+}
+
+func doneBy(t *testing.T, name string) []emission.Entry {
+	typ, err := expression.CompileTemplate("done."+name, expression.HandlerEmit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []emission.Entry{{Type: typ}}
+}
+
+// peer is a daemon: a store with a runner on it.
+type peer struct {
+	s      *postgres.Store
+	em     *emitter.Emitter
+	runner *tasks.Runner
+	stop   func()
+}
+
+func start(t *testing.T, address string, handlers []*tasks.Handler) *peer {
+	t.Helper()
+	p := &peer{}
+	bus := events.NewBus()
+	runner := make(chan *tasks.Runner, 1)
+	node := &store.Node{Name: "n", Started: time.Now()}
+	log := slog.New(slog.DiscardHandler)
+	if testing.Verbose() {
+		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	var err error
+	p.s, err = postgres.Open(t.Context(), address, postgres.Options{Options: store.Options{
+		Node: node, OnCommit: func(c store.Commit) { bus.Publish(c.Events) },
+		OnForeign: func(f store.Foreign) {
+			select {
+			case r := <-runner:
+				runner <- r
+				r.Foreign(f)
+			default:
+			}
+		},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.em = emitter.New(p.s, 0)
+	p.runner = tasks.NewRunner(tasks.Options{Store: p.s, Bus: bus, Emitter: p.em, Handlers: handlers, Log: log})
+	runner <- p.runner
+	storing, endStore := context.WithCancel(context.Background())
+	running, endRunner := context.WithCancel(context.Background())
+	var stores, runners sync.WaitGroup
+	stores.Go(func() {
+		if err := p.s.Run(storing); err != nil {
+			t.Errorf("store: %v", err)
+		}
+	})
+	runners.Go(func() {
+		if err := p.runner.Run(running); err != nil {
+			t.Errorf("runner: %v", err)
+		}
+	})
+	p.stop = sync.OnceFunc(func() {
+		endRunner()
+		runners.Wait()
+		endStore()
+		stores.Wait()
+		bus.Close()
+		if err := p.s.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	t.Cleanup(p.stop)
+	select {
+	case <-p.runner.Ready():
+	case <-time.After(30 * time.Second):
+		t.Fatal("the runner is not ready")
+	}
+	return p
+}
+
+// Three runners share a database, while events come in, runners are stopped and started, connections are cut, and nodes lose their leases: each event has
+// one effect of each handler, and keys keep their order.
+func TestRunnersShareADatabase(t *testing.T) {
+	address := postgrestest.Database(t)
+	pool, err := pgxpool.New(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	by, err := expression.Compile("event.subject", expression.HandlerWhen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	errNoLuck := errors.New("no luck")
+	out := outside(func(ctx context.Context) error {
+		if rand.IntN(4) == 0 {
+			select {
+			case <-time.After(5 * time.Millisecond):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if rand.IntN(20) == 0 {
+			return errNoLuck
+		}
+		return nil
+	})
+	in := inside(func() error {
+		if rand.IntN(20) == 0 {
+			return errNoLuck
+		}
+		return nil
+	})
+	names := []string{"inside", "inside-ordered", "outside", "ordered", "one"}
+	wiring := func() []*tasks.Handler {
+		retry := tasks.Retry{Attempts: 1 << 20, Backoff: time.Nanosecond, Max: time.Nanosecond}
+		x := []events.Pattern{events.MustPattern("x")}
+		return []*tasks.Handler{
+			{Name: "inside", On: x, Action: in, Retry: retry, Emit: doneBy(t, "inside")},
+			{Name: "inside-ordered", On: x, Action: in, OrderBy: by, Retry: retry, Emit: doneBy(t, "inside-ordered")},
+			{Name: "outside", On: x, Action: out, Retry: retry, Emit: doneBy(t, "outside")},
+			{Name: "ordered", On: x, Action: out, OrderBy: by, Concurrency: 8, Retry: retry, Emit: doneBy(t, "ordered")},
+			{Name: "one", On: x, Action: out, Concurrency: 1, Retry: retry, Emit: doneBy(t, "one")},
+		}
+	}
+	peers := make([]*peer, 3)
+	for i := range peers {
+		peers[i] = start(t, address, wiring())
+	}
+	total, steps := 0, 150
+	if storetest.Long() {
+		steps = 2000
+	}
+	for range steps {
+		var evs []*events.Event
+		for range 1 + rand.IntN(20) {
+			evs = append(evs, &events.Event{Type: "x", Source: "/test", Subject: string(rune('a' + rand.IntN(20))), Data: []byte("{}")})
+		}
+		i := rand.IntN(len(peers))
+		if _, err := peers[i].em.Emit(t.Context(), evs...); err != nil {
+			t.Fatal(err)
+		}
+		total += len(evs)
+		switch n := rand.IntN(100); {
+		case n < 3:
+			peers[i].stop()
+			peers[i] = start(t, address, wiring())
+		case n < 6:
+			_, err = pool.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'evrun/%' AND random() < 0.3`)
+		case n < 8:
+			_, err = pool.Exec(t.Context(), `UPDATE evrun.beats SET expires_at = now() - interval '1 second' WHERE random() < 0.4`)
+		case n < 60:
+			time.Sleep(time.Duration(rand.IntN(40)) * time.Millisecond)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func(typ string) []*events.Event {
+		t.Helper()
+		evs, err := store.AllEvents(t.Context(), peers[0].s, store.EventQuery{Patterns: []events.Pattern{events.MustPattern(typ)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return evs
+	}
+	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		missing := 0
+		for _, name := range names {
+			missing += max(0, total-len(read("done."+name)))
+		}
+		if missing == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("%d effects are missing", missing)
+			break
+		}
+	}
+	subjects := map[int64]string{}
+	for _, e := range read("x") {
+		subjects[e.Sequence] = e.Subject
+	}
+	for _, name := range names {
+		of, last := map[int64]int{}, map[string]int64{}
+		for _, e := range read("done." + name) {
+			of[e.Cause]++
+			if subject := subjects[e.Cause]; name == "ordered" || name == "inside-ordered" {
+				if last[subject] > e.Cause {
+					t.Errorf("%s: #%d of %s ended after #%d", name, e.Cause, subject, last[subject])
+				}
+				last[subject] = e.Cause
+			}
+		}
+		for seq := range subjects {
+			if of[seq] != 1 {
+				runs, _ := peers[0].s.Runs(t.Context(), store.RunQuery{Sequence: seq, Handler: name})
+				t.Errorf("%s: #%d has %d effects: %+v", name, seq, of[seq], runs)
+			}
+		}
+	}
+	t.Logf("%d events", total)
+	for _, p := range peers {
+		p.stop()
+	}
+}
