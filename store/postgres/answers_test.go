@@ -193,3 +193,59 @@ func acceptAndSettle(s store.Store, h store.HandlerID, id string, way int) error
 	}
 	return nil
 }
+
+// The server is killed and comes back, in the middle of writes: they wait for it, or say that nothing was written.
+func TestWritesWaitForAServerThatRestarts(t *testing.T) {
+	postgrestest.Bin(t)
+	server, err := postgrestest.Start("fsync=off")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+	server.Exec(t, "postgres", "CREATE DATABASE one")
+	var published atomic.Int64
+	s, err := postgres.Open(t.Context(), server.DSN("one"), postgres.Options{Options: store.Options{OnCommit: func(c store.Commit) {
+		published.Add(int64(len(c.Events)))
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	running(t, s)
+	h := must(s.Register(t.Context(), []store.Registration{{Name: "h", On: onAll}}, nil))(t)[0].ID
+	var wg sync.WaitGroup
+	var done atomic.Int64
+	restarted := make(chan struct{})
+	for w := range 4 {
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-restarted:
+					if i%4 == 0 {
+						return
+					}
+				default:
+				}
+				if err := acceptAndSettle(s, h, fmt.Sprint(w, "-", i), i%3); err != nil {
+					t.Error(err)
+					return
+				}
+				done.Add(1)
+			}
+		})
+	}
+	for range 3 {
+		before := done.Load()
+		for done.Load() < before+20 && !t.Failed() {
+			time.Sleep(time.Millisecond) // the writers are at it
+		}
+		if err := server.Restart(true); err != nil {
+			t.Error(err)
+		}
+	}
+	close(restarted)
+	wg.Wait()
+	head := must(s.Head(context.Background()))(t)
+	equal(t, "events", head, 2*done.Load())
+	equal(t, "published", published.Load(), head)
+	t.Logf("%d events", head)
+}

@@ -49,9 +49,6 @@ func (c *session) once(ctx context.Context, do func(t *txn) error) error {
 	if err != nil {
 		return err
 	}
-	for _, do := range t.done {
-		do()
-	}
 	return nil
 }
 
@@ -106,7 +103,6 @@ type txn struct {
 	keys     []feed.Key // of those that nobody here wants
 	attempts []store.Attempted
 	foreign  store.Foreign
-	done     []func()
 }
 
 func (t *txn) exec(query string, args ...any) (rows int64, err error) {
@@ -119,12 +115,6 @@ func (t *txn) query(query string, args ...any) (pgx.Rows, error) {
 }
 
 func (t *txn) row(query string, args ...any) pgx.Row { return t.tx.QueryRow(t.ctx, query, args...) }
-
-// head reads the journal's head, without holding it: later events may be committed before this transaction.
-func (t *txn) head() (head int64, err error) {
-	err = t.row(`SELECT head FROM evrun.journal`).Scan(&head)
-	return head, err
-}
 
 // accept accepts events with the commit. When it was made, receipts has an answer for each.
 func (t *txn) accept(evs []*events.Event, receipts []store.Receipt) {
@@ -165,9 +155,6 @@ func (t *txn) tell(f store.Foreign) {
 	t.foreign.Schedules = t.foreign.Schedules || f.Schedules
 	t.foreign.Tokens = t.foreign.Tokens || f.Tokens
 }
-
-// after is called once the change is on disk.
-func (t *txn) after(do func()) { t.done = append(t.done, do) }
 
 // sift finds out which of the transaction's events are known.
 func (t *txn) sift(in *intake) error {

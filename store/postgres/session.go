@@ -181,7 +181,7 @@ func (c *session) is(node int64) bool { return node == 0 || node == c.node || Un
 // isFence reports whether a message failed at its fence.
 func isFence(m *wire.Message, err error) bool {
 	var refused *wire.StatementError
-	return errors.As(err, &refused) && conn.Code(err) == conn.DivisionByZero && m.Query(refused.Index) == fence
+	return errors.As(err, &refused) && conn.Code(err) == conn.DivisionByZero && (m.Query(refused.Index) == fence || m.Query(refused.Index) == insertAlone)
 }
 
 // fenced notes that the connection's transactions are fenced off.
@@ -202,6 +202,9 @@ func (c *session) ended(ctx context.Context, err error) error {
 		if _, rerr := c.conn.Exec(ctx, "ROLLBACK"); rerr != nil {
 			c.close()
 		}
+	}
+	if conn.Code(err) == conn.ReadOnlyTransaction { // it has become a standby
+		c.close()
 	}
 	switch {
 	case c.conn == nil || c.conn.IsClosed():

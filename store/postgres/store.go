@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"evrun/store"
@@ -74,6 +75,9 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 	}
 	if opt.StatementTimeout <= 0 {
 		opt.StatementTimeout = 50 * time.Millisecond
+	}
+	if config.ConnConfig.ValidateConnect == nil { // of several hosts, the one that can be written
+		config.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
 	c, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {

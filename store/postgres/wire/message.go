@@ -41,6 +41,12 @@ func (m *Message) AddAll(other *Message) { m.list = append(m.list, other.list...
 // Query is the text of a statement.
 func (m *Message) Query(i int) string { return m.list[i].query }
 
+// Params are the parameters of a statement.
+func (m *Message) Params(i int) []any { return m.list[i].params }
+
+// Reset removes all statements.
+func (m *Message) Reset() { m.list = m.list[:0] }
+
 // Len is the number of statements.
 func (m *Message) Len() int { return len(m.list) }
 
@@ -84,7 +90,7 @@ func (c *Conn) Send(ctx context.Context, m *Message) (results []Result, sent boo
 	}
 	p := c.PgConn().StartPipeline(ctx)
 	for i := range m.list {
-		p.SendQueryPrepared(c.prepared[m.list[i].query].Name, values[i], binaryFormat, textFormat)
+		p.SendQueryStatement(c.prepared[m.list[i].query], values[i], binaryFormat, textFormat)
 	}
 	if err := p.Sync(); err != nil {
 		c.abandon(p)
