@@ -117,9 +117,9 @@ type Live struct {
 }
 
 // Statuses joins a wiring with the counts of the store and of the running handlers: the status of each wired handler, in the order of the wiring,
-// followed by the handlers that have left, with all even those that have no unfinished work. s is nil if no store exists yet. live asks a handler's worker;
-// it returns false if there is none. No count of waiting events begins after countUntil, and none goes on for a second longer: then an upper bound is
-// given. Zero: each count may take as long as the store lets it.
+// followed by the handlers that have left, and those that only other daemons have, with all even those that have no unfinished work. s is nil if no
+// store exists yet. live asks a handler's worker; it returns false if there is none. No count of waiting events begins after countUntil, and none goes on
+// for a second longer: then an upper bound is given. Zero: each count may take as long as the store lets it.
 func Statuses(ctx context.Context, s store.Store, handlers []Wired, all bool, countUntil time.Time, live func(name string) (Live, bool)) ([]HandlerStatus, error) {
 	if s == nil {
 		list := make([]HandlerStatus, len(handlers))
@@ -169,28 +169,48 @@ func Statuses(ctx context.Context, s store.Store, handlers []Wired, all bool, co
 		if c.State == store.Forgotten {
 			continue
 		}
-		st := HandlerStatus{Name: c.Name, State: StateLeft, On: events.PatternTexts(c.On)}
-		if !c.Left.IsZero() {
-			at := c.Left.UTC()
-			st.LeftAt = &at
+		absent := left
+		if c.Elsewhere {
+			absent = elsewhere
 		}
+		st := HandlerStatus{Name: c.Name, On: events.PatternTexts(c.On)}
 		st.count(counts[c.Name], head-c.LowWater)
-		upTo := c.LeftHead
-		if c.State == store.Active { // without a daemon: it leaves when one starts
-			upTo = 0
-		}
-		if st.LeftWith, st.AtMost, err = s.CountWaiting(ctx, c, upTo); err != nil {
+		if err := absent(ctx, s, c, &st); err != nil {
 			return nil, err
 		}
-		if !all && st.Unfinished().nothing() {
+		if !all && !c.Elsewhere && st.Unfinished().nothing() {
 			continue
 		}
 		if err := st.wait(ctx, s, c, countUntil); err != nil {
 			return nil, err
 		}
-		list = append(list, st)
+		if all || !st.Unfinished().nothing() {
+			list = append(list, st)
+		}
 	}
 	return list, nil
+}
+
+// left sets the state of a handler that is not in the wiring.
+func left(ctx context.Context, s store.Store, c store.Consumer, st *HandlerStatus) (err error) {
+	if st.State = StateLeft; !c.Left.IsZero() {
+		at := c.Left.UTC()
+		st.LeftAt = &at
+	}
+	upTo := c.LeftHead
+	if c.State == store.Active { // without a daemon: it leaves when one starts
+		upTo = 0
+	}
+	st.LeftWith, st.AtMost, err = s.CountWaiting(ctx, c, upTo)
+	return err
+}
+
+// elsewhere sets the state of a handler that only other daemons have in their wiring.
+func elsewhere(_ context.Context, _ store.Store, c store.Consumer, st *HandlerStatus) error {
+	if st.State = StateActive; c.Paused {
+		st.State, st.Pause = StatePaused, PauseOf(c.Pause)
+	}
+	return nil
 }
 
 // newStatus is the status of a handler that the store does not know.

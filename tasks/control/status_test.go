@@ -55,3 +55,25 @@ func TestAStatusDoesNotWaitForCounts(t *testing.T) {
 		}
 	}
 }
+
+// elsewhereOnly is a store with a handler that another daemon has, and one that has left.
+type elsewhereOnly struct{ behind }
+
+func (elsewhereOnly) Handlers(context.Context, ...string) ([]store.Consumer, error) {
+	return []store.Consumer{{ID: 1, Name: "a", State: store.Active, Elsewhere: true}, {ID: 2, Name: "b", State: store.Left}}, nil
+}
+
+func TestAHandlerOfAnotherDaemonHasNotLeft(t *testing.T) {
+	s := elsewhereOnly{behind{count: func(context.Context) (store.Backlog, error) { return store.Backlog{Waiting: 3}, nil }}}
+	list, err := Statuses(t.Context(), s, nil, true, time.Time{}, func(string) (Live, bool) { return Live{}, false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 2 || list[0].State != StateActive || list[0].LeftWith != 0 || *list[0].Waiting != 3 || list[1].State != StateLeft {
+		t.Errorf("%+v", list)
+	}
+	left, err := Leaving(t.Context(), s, nil)
+	if err != nil || len(left) != 0 {
+		t.Errorf("leaving: %+v, %v", left, err)
+	}
+}
