@@ -117,6 +117,12 @@ func (l *load) settled() *history {
 		open := l.w.number(`SELECT count(*) FROM evrun.runs WHERE state <= 2`)
 		return int(effects) >= l.progress() && open == 0, fmt.Sprintf("%d of %d have effects, %d runs are open", effects, l.progress(), open)
 	})
+	return l.read()
+}
+
+// read completes the history with what is in the database.
+func (l *load) read() *history {
+	l.w.t.Helper()
 	h := &l.history
 	rows, err := l.w.pool.Query(context.Background(), `SELECT id, key, n FROM effects ORDER BY no`)
 	if err != nil {

@@ -89,6 +89,14 @@ func (w *world) number(query string, args ...any) (n int64) {
 	return n
 }
 
+// text is the result of a query for one text.
+func (w *world) text(query string) (s string) {
+	if err := w.pool.QueryRow(context.Background(), query).Scan(&s); err != nil {
+		return err.Error()
+	}
+	return s
+}
+
 // until waits until ask returns true; its text says what is missing.
 func (w *world) until(what string, ask func() (bool, string)) {
 	w.t.Helper()
@@ -98,9 +106,9 @@ func (w *world) until(what string, ask func() (bool, string)) {
 			return
 		}
 		if time.Now().After(deadline) {
-			for _, n := range w.nodes {
-				w.t.Logf("the log of %s:\n%s", n.name, n.tail())
-			}
+			w.t.Logf("slots: %s", w.text(`SELECT coalesce(json_agg(s)::text, '') FROM evrun.shares s`))
+			w.t.Logf("nodes: %s", w.text(`SELECT coalesce(json_agg(n)::text, '') FROM (SELECT n.*, b.expires_at, now() FROM evrun.nodes n LEFT JOIN evrun.beats b ON b.node = n.id) n`))
+			w.t.Logf("handlers: %s", w.text(`SELECT coalesce(json_agg(h)::text, '') FROM evrun.handlers h`))
 			w.t.Fatalf("it never came that %s: %s", what, missing)
 		}
 	}
@@ -145,6 +153,9 @@ func (w *world) add(name, store, target string, env ...string) *node {
 		n.kill()
 		if w.t.Failed() {
 			w.t.Logf("the log of %s:\n%s", n.name, n.tail())
+			if dir := os.Getenv("EVRUN_LOGS"); dir != "" { // all of it
+				_ = os.WriteFile(filepath.Join(dir, n.name+".log"), []byte(n.log.String()), 0o600)
+			}
 		}
 	})
 	return n
