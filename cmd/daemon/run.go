@@ -107,6 +107,9 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	starting.end()
 	scheduler.end()
 	runner.stop()
+	if d.cfg.Settings.Store.Shared() {
+		defer time.AfterFunc(d.cfg.Settings.Grace+databaseWithin, writer.stop).Stop()
+	}
 	d.await(runner)
 	var err error
 	if server != nil {
@@ -134,6 +137,10 @@ func (d *Daemon) Run(ctx context.Context, ready func()) error {
 	}
 	return err
 }
+
+// databaseWithin is how long, after the grace, a stop waits for a database that does not say what became of a commit. Then the store gives up by itself,
+// within seconds.
+const databaseWithin = 5 * time.Second
 
 // How a stop logs the runs that it waits for.
 const (
