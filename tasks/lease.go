@@ -2,7 +2,6 @@ package tasks
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"evrun/store"
@@ -26,7 +25,16 @@ type leased struct {
 }
 
 // ErrLost is the cause with which the contexts of attempts end whose slots another daemon may have.
-var ErrLost = errors.New("evrun can't renew its leases in the database: another daemon may repeat this attempt")
+var ErrLost error = lostError{}
+
+// lostError is a [evrun/tasks/process.AtOnce].
+type lostError struct{}
+
+func (lostError) Error() string {
+	return "evrun can't renew its leases in the database: another daemon may repeat this attempt"
+}
+
+func (lostError) EndsAtOnce() {}
 
 // division is how the handler's events are divided among slots. One daemon has them all where it must count them, or run them one after the other.
 func (h *Handler) division() (d store.Division) {

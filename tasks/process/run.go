@@ -22,6 +22,7 @@ package process
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"runtime"
@@ -63,10 +64,16 @@ type Ending struct {
 	Left    []int // processes that could not be ended: another user's, or stuck in the kernel
 }
 
+// AtOnce is a cause for which a context ends that leaves a command no time, such as that another daemon may run it again any moment.
+type AtOnce interface {
+	error
+	EndsAtOnce()
+}
+
 // Run runs a command. It returns when the command has ended and nothing of it is left; an error says that it could not be
 // started.
 //
-// When ctx ends, all processes of the command get SIGTERM, and SIGKILL after the grace period. When the command ends by itself, the
+// When ctx ends, all processes of the command get SIGTERM, and SIGKILL after the grace period, or at once if its cause is an [AtOnce]. When the command ends by itself, the
 // processes that it left behind have a moment to close the output, and are then ended in the same way.
 //
 // Why no signal can reach an unrelated process: the id of the group is not reused before the leader is reaped, the leader is
@@ -112,6 +119,10 @@ func Run(ctx context.Context, c *Command) (*Ending, error) {
 	gone, killed := make(chan struct{}), make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(killed)
+		var now AtOnce
+		if errors.As(context.Cause(ctx), &now) {
+			f.grace = 0
+		}
 		f.stop(gone)
 	})
 	e.State = awaitEnd(l.leader)

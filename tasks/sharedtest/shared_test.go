@@ -180,7 +180,7 @@ func TestRunnersShareADatabase(t *testing.T) {
 			peers[i].stop()
 			peers[i] = start(t, address, wiring())
 		case n < 6:
-			_, err = pool.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'evrun/%' AND random() < 0.3`)
+			_, err = pool.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND random() < 0.3`)
 		case n < 8:
 			_, err = pool.Exec(t.Context(), `UPDATE evrun.beats SET expires_at = now() - interval '1 second' WHERE random() < 0.4`)
 		case n < 60:
