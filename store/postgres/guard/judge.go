@@ -48,7 +48,7 @@ func (j *judge) tree(text string, write bool) error {
 			j.sequence(n)
 		}
 		for field := range n.fields {
-			if strings.HasSuffix(field, "type") || strings.HasSuffix(field, "types") {
+			if strings.Contains(field, "typ") { // resulttype, coltypes, typid, array_typeid and so on: a number too many is of no type, or of one that has no checks
 				j.types = append(j.types, n.oids(field)...)
 			}
 		}
