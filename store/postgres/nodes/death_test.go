@@ -37,6 +37,7 @@ func TestANodeThatWasTakenOverIsFencedOffAndComesBackAsAnother(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), `UPDATE evrun.writers SET transaction = 1 WHERE node = $1 AND connection = 1`, was); err != nil {
 		t.Fatal(err)
 	}
+	g.exec(`UPDATE evrun.handlers SET active = false, left_at = $1`, time.Now().UnixMicro())
 	g.exec(`UPDATE evrun.beats SET expires_at = clock_timestamp() - interval '1 second' WHERE node = $1`, was)
 	eventually(t, 3*time.Second, "it is another node", func() bool { return a.ID() != was && a.ID() != 0 })
 	if err := tx.Commit(t.Context()); err == nil {

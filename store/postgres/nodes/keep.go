@@ -92,6 +92,9 @@ func (m *Member) join(ctx context.Context) error {
 		b := &pgx.Batch{}
 		b.Queue(`INSERT INTO evrun.beats (node, expires_at) VALUES ($1, clock_timestamp() + $2 * interval '1 millisecond')`, id, Lease.Milliseconds())
 		b.Queue(`INSERT INTO evrun.wired (node, handler) SELECT $1, unnest($2::int[])`, id, wired)
+		// What nobody else has wired may have left meanwhile, when another daemon registered its handlers.
+		b.Queue(`UPDATE evrun.handlers SET active = true, left_at = NULL, left_head = 0 WHERE id = ANY($1) AND NOT active AND left_at > $2`,
+			wired, began.Add(-store.ReturnWithin).UnixMicro())
 		b.Queue(`INSERT INTO evrun.writers (node, connection, transaction) SELECT $1, number, 0 FROM generate_series(0, $2::int - 1) number`, id, m.opt.Writers)
 		// Who asks what became of a commit does so at once.
 		b.Queue(`DELETE FROM evrun.writers WHERE node BETWEEN $1 AND -1 AND since < now() - interval '1 day'`, -id)
