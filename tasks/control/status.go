@@ -169,30 +169,32 @@ func Statuses(ctx context.Context, s store.Store, handlers []Wired, all bool, co
 		if c.State == store.Forgotten {
 			continue
 		}
-		absent := left
-		if c.Elsewhere {
-			absent = elsewhere
-		}
 		st := HandlerStatus{Name: c.Name, On: events.PatternTexts(c.On)}
 		st.count(counts[c.Name], head-c.LowWater)
-		if err := absent(ctx, s, c, &st); err != nil {
+		listed, err := st.absent(ctx, s, c, all, countUntil)
+		if err != nil {
 			return nil, err
 		}
-		if !all && !c.Elsewhere && st.Unfinished().nothing() {
-			continue
-		}
-		if err := st.wait(ctx, s, c, countUntil); err != nil {
-			return nil, err
-		}
-		if all || !st.Unfinished().nothing() {
+		if listed {
 			list = append(list, st)
 		}
 	}
 	return list, nil
 }
 
-// left sets the state of a handler that is not in the wiring.
-func left(ctx context.Context, s store.Store, c store.Consumer, st *HandlerStatus) (err error) {
+// absent sets the state of a handler that is not in the wiring, and reports whether it is listed.
+func (st *HandlerStatus) absent(ctx context.Context, s store.Store, c store.Consumer, all bool, countUntil time.Time) (listed bool, err error) {
+	if c.Elsewhere {
+		st.elsewhere(c)
+	} else if err := st.left(ctx, s, c); err != nil || !all && st.Unfinished().nothing() {
+		return false, err
+	}
+	err = st.wait(ctx, s, c, countUntil)
+	return all || !st.Unfinished().nothing(), err
+}
+
+// left sets the state of a handler that has left.
+func (st *HandlerStatus) left(ctx context.Context, s store.Store, c store.Consumer) (err error) {
 	if st.State = StateLeft; !c.Left.IsZero() {
 		at := c.Left.UTC()
 		st.LeftAt = &at
@@ -206,11 +208,10 @@ func left(ctx context.Context, s store.Store, c store.Consumer, st *HandlerStatu
 }
 
 // elsewhere sets the state of a handler that only other daemons have in their wiring.
-func elsewhere(_ context.Context, _ store.Store, c store.Consumer, st *HandlerStatus) error {
+func (st *HandlerStatus) elsewhere(c store.Consumer) {
 	if st.State = StateActive; c.Paused {
 		st.State, st.Pause = StatePaused, PauseOf(c.Pause)
 	}
-	return nil
 }
 
 // newStatus is the status of a handler that the store does not know.
