@@ -80,8 +80,9 @@ func New(ctx context.Context, c *pgx.Conn) (*Statements, error) {
 	return u, err
 }
 
-// searchPath is where unqualified names are looked up: the users' own tables first.
-const searchPath = `SET search_path = "$user", public, evrun; `
+// searchPath is where unqualified names are looked up: the users' own tables first. They are not in the schema with the name of the role where that is
+// called evrun, as in all examples.
+const searchPath = `SELECT set_config('search_path', CASE WHEN current_user = 'evrun' THEN 'public, evrun' ELSE '"$user", public, evrun' END, false); `
 
 func limits(statement, lock string) string {
 	return fmt.Sprintf(`SELECT set_config('statement_timeout', '%s', true), set_config('lock_timeout', '%s', true)`, statement, lock)
