@@ -2,11 +2,13 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,6 +29,7 @@ type cutter struct {
 	target string // a Unix socket
 	mu     sync.Mutex
 	conns  map[net.Conn]bool
+	away   atomic.Bool // it passes no connections on
 	deaf   atomic.Bool // answers of the server are not passed on: the connection ends with the first one
 }
 
@@ -56,6 +59,11 @@ func newCutter(t *testing.T, address string) (*cutter, string) {
 
 func (c *cutter) pass(in net.Conn) {
 	out, err := net.Dial("unix", c.target)
+	if err == nil && c.away.Load() {
+		out.Close()
+		in.Close()
+		return
+	}
 	if err != nil {
 		in.Close()
 		return
@@ -248,4 +256,59 @@ func TestWritesWaitForAServerThatRestarts(t *testing.T) {
 	equal(t, "events", head, 2*done.Load())
 	equal(t, "published", published.Load(), head)
 	t.Logf("%d events", head)
+}
+
+// While a server stays away, a write whose commit was sent waits until it is known what became of it. Others fail in a few seconds: nothing was written.
+// Errors name the host, and no password.
+func TestWritesToAServerThatStaysAwayAreBusy(t *testing.T) {
+	proxy, address := newCutter(t, postgrestest.Database(t))
+	s, err := postgres.Open(t.Context(), strings.Replace(address, "postgres@", "postgres:s3cret@", 1), postgres.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	running(t, s)
+	must(s.Append(t.Context(), []*events.Event{steps.Event("a", "before")}))(t)
+	proxy.away.Store(true)
+	proxy.cut()
+	first := make(chan error, 1)
+	go func() {
+		_, err := s.Append(context.Background(), []*events.Event{steps.Event("a", "first")})
+		first <- err
+	}()
+	var wg sync.WaitGroup
+	for what, write := range map[string]func(ctx context.Context) error{
+		"an append": func(ctx context.Context) error {
+			_, err := s.Append(ctx, []*events.Event{steps.Event("a", "second")})
+			return err
+		},
+		"a settlement": func(ctx context.Context) error {
+			_, err := s.Settle(ctx, store.SettleBatch{Settlements: []store.Settlement{steps.Outside(steps.Event("a", "x"), 1, 1, store.Dead)}})
+			return err
+		},
+		"a change": func(ctx context.Context) error { return s.KeepOutputs(ctx, nil) },
+		"a ping":   s.Ping,
+	} {
+		wg.Go(func() {
+			time.Sleep(50 * time.Millisecond) // the first one is on its way
+			began := time.Now()
+			err := write(context.Background())
+			if took := time.Since(began); !errors.Is(err, store.ErrBusy) || took > 15*time.Second {
+				t.Errorf("%s: %v after %v", what, err, took)
+			}
+			if text := fmt.Sprint(err); strings.Contains(text, "s3cret") || what == "a change" && !strings.Contains(text, "127.0.0.1") {
+				t.Errorf("the error of %s is %s", what, text)
+			}
+		})
+	}
+	wg.Wait()
+	proxy.away.Store(false)
+	if err := <-first; err != nil && !errors.Is(err, store.ErrBusy) {
+		t.Error(err)
+	} else {
+		sequence, events := int64(2), must(s.Events(t.Context(), store.EventQuery{}))(t)
+		if err != nil {
+			sequence = 1
+		}
+		equal(t, "events", int64(len(events)), sequence)
+	}
 }

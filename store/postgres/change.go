@@ -73,7 +73,7 @@ func (c *session) commit(ctx context.Context, t *txn, in *intake) error {
 		m.Add(record, args...)
 	}
 	m.Add("COMMIT")
-	return c.finish(ctx, ending{message: m, ordered: len(in.fresh) > 0, told: record != "", changed: t.changed, done: func(results []wire.Result) (store.Commit, error) {
+	return c.finish(ctx, ending{message: m, told: record != "", changed: t.changed, done: func(results []wire.Result) (store.Commit, error) {
 		if err := in.accepted(ctx, c.s, results, at); err != nil {
 			return store.Commit{}, err
 		}

@@ -36,6 +36,7 @@ type session struct {
 	user   *guard.Statements // of the connection; nil: not used yet
 	node   int64             // as which it is connected: see Store.writerID
 	begun  int64             // transactions
+	used   time.Time         // when it last was
 	hot    bool              // it has no statements of users: their plans are not for ours
 }
 
@@ -54,9 +55,10 @@ func newAnonymous() int64 { return -1<<62 - rand.Int64N(1<<62) }
 // ready connects, unless it is connected as the node that the process is now.
 func (c *session) ready(ctx context.Context) error {
 	node := c.s.writerID()
-	if c.conn != nil && (c.conn.IsClosed() || c.node != node) {
+	if c.conn != nil && (c.conn.IsClosed() || c.node != node || time.Since(c.used) > idleFor && c.conn.PgConn().CheckConn() != nil) {
 		c.close()
 	}
+	c.used = time.Now()
 	if c.conn != nil {
 		return nil
 	}
@@ -113,7 +115,11 @@ func applicationName(node int64) string {
 	return fmt.Sprint("evrun/", node)
 }
 
-const connectWithin = 5 * time.Second
+const (
+	connectWithin = 5 * time.Second
+	// idleFor is after how long a connection is checked before it is used: what is sent on a broken one may have arrived.
+	idleFor = time.Second
+)
 
 // sessionSettings bound how long a transaction of ours waits for another, and how long it holds what others wait for when this process is stopped. What is
 // acknowledged is on disk, whatever the database's default is.
@@ -218,7 +224,6 @@ func (c *session) ended(ctx context.Context, err error) error {
 // ending is how a transaction ends.
 type ending struct {
 	message *wire.Message // with the commit
-	ordered bool          // it accepts events, and is published in the order of the journal
 	// done makes of the results what is published. If the answer was lost, there are none.
 	done func(results []wire.Result) (store.Commit, error)
 	// changed are the runs that it changes, whether or not anybody here wants them; others are in what done returns. It is called after done.
@@ -229,10 +234,6 @@ type ending struct {
 // finish sends the message that ends a transaction, and publishes it. It returns once it is known whether the transaction was committed.
 func (c *session) finish(ctx context.Context, e ending) error {
 	s := c.s
-	if e.ordered {
-		s.commits.Lock()
-		defer s.commits.Unlock()
-	}
 	s.at(BeforeCommit)
 	results, sent, err := c.conn.Send(ctx, e.message)
 	var refused *wire.StatementError
@@ -302,7 +303,7 @@ func (c *session) retry(ctx context.Context, do func(ctx context.Context) error)
 		case err == nil || !passes(err):
 			return err
 		case ctx.Err() != nil, conn.Away(err) && time.Now().After(patience), !conn.Away(err) && tries >= maxTries:
-			return fmt.Errorf("%w: %w", store.ErrBusy, err)
+			return &busyError{err}
 		case conn.Away(err):
 			wait(ctx, time.Duration(min(tries, 10))*20*time.Millisecond)
 		}
@@ -313,6 +314,13 @@ const (
 	writeWithin = 5 * time.Second // how long a write waits for the database
 	maxTries    = 20              // of a transaction that others hinder
 )
+
+// busyError is a [store.ErrBusy]: nothing was written, because the database did not answer for long, or others were always in the way.
+type busyError struct{ err error }
+
+func (e *busyError) Error() string        { return "the database can't be written now: " + e.err.Error() }
+func (e *busyError) Unwrap() error        { return e.err }
+func (e *busyError) Is(target error) bool { return target == store.ErrBusy }
 
 // passes reports whether a transaction may succeed when it is repeated.
 func passes(err error) bool {

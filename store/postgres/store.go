@@ -52,7 +52,6 @@ type Store struct {
 	abandoned  chan struct{} // closed when nobody waits any longer to learn what became of a commit
 	hasKeys    atomic.Bool   // there are keys of pruned events, as far as known
 
-	commits   sync.Mutex // see publish
 	reporting sync.Mutex // held during Wrote
 
 	peers peers

@@ -193,7 +193,7 @@ func (x *work) end(m *wire.Message, whole bool) error {
 	} else if m.Len() == 1 { // nothing but the fence: a Ping
 		return x.ping()
 	}
-	return x.c.finish(x.ctx, ending{message: m, ordered: len(x.in.fresh) > 0, changed: x.changedKeys, done: func(results []wire.Result) (store.Commit, error) {
+	return x.c.finish(x.ctx, ending{message: m, changed: x.changedKeys, done: func(results []wire.Result) (store.Commit, error) {
 		if err := x.in.accepted(x.ctx, s, results, at); err != nil {
 			return store.Commit{}, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"evrun/events"
@@ -21,7 +22,8 @@ const (
 type op struct {
 	node          int64 // that it was made for; 0: any
 	weight, bytes int
-	done          chan error // has room for one answer
+	begun         atomic.Bool // nobody gives up waiting for it any more, or somebody has
+	done          chan error  // has room for one answer
 
 	evs      []*events.Event
 	receipts []store.Receipt
@@ -59,6 +61,7 @@ func newWriter(s *Store, number int) *writer {
 // submit passes o to the writer and waits until it is on disk or refused. The context ends the wait for a place in the queue only.
 func (w *writer) submit(ctx context.Context, o *op) error {
 	o.done = make(chan error, 1)
+	o.begun.Store(false) // it may be the next part of a settlement
 	if err := w.s.gate.enter(ctx); err != nil {
 		return err
 	}
@@ -71,25 +74,29 @@ func (w *writer) submit(ctx context.Context, o *op) error {
 		}
 		return <-o.done
 	}
-	if err := w.enqueue(ctx, o); err != nil {
-		return err
-	}
-	return <-o.done
-}
-
-func (w *writer) enqueue(ctx context.Context, o *op) error {
 	patience := time.NewTimer(writeWithin)
 	defer patience.Stop()
 	select {
 	case w.ops <- o:
 		w.signal()
-		return nil
 	case <-patience.C:
-		return store.ErrBusy
+		return errWaiting
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	select {
+	case err := <-o.done:
+		return err
+	case <-patience.C:
+		if o.begun.CompareAndSwap(false, true) {
+			return errWaiting
+		}
+		return <-o.done
+	}
 }
+
+// errWaiting: a write has waited for its turn for long, because the database does not say what became of the one before.
+var errWaiting = &busyError{errors.New("earlier writes wait for its answer")}
 
 func (w *writer) signal() {
 	select {
@@ -124,6 +131,9 @@ func (w *writer) gather() (batch []*op) {
 	for {
 		select {
 		case o := <-w.ops:
+			if !o.begun.CompareAndSwap(false, true) {
+				continue
+			}
 			batch = append(batch, o)
 			weight += o.weight
 			if bytes += o.bytes; w.single || weight >= maxBatchWeight || bytes >= maxBatchBytes {
