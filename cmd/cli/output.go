@@ -26,6 +26,10 @@ func (e *Env) Note(format string, args ...any) {
 
 // NoteWaiting notes that something waits in the store ("the event waits"), because no daemon runs.
 func (e *Env) NoteWaiting(what string, cfg *config.Config) {
+	if at := cfg.Settings.Store; at.Shared() {
+		e.Note("no daemon is running here: %s in %s for one that shares it (evrun status lists them)", what, at)
+		return
+	}
 	e.Note("no daemon is running: %s in %s for evrun serve", what, cfg.Settings.Store)
 }
 
