@@ -12,8 +12,10 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"evrun/store"
+	"evrun/store/postgres/checkup"
 	"evrun/store/postgres/conn"
 	"evrun/store/postgres/schema"
 	"evrun/store/transfer"
@@ -39,12 +41,19 @@ func connect(ctx context.Context, address string) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	conn.Prepare(config)
+	if config.ValidateConnect == nil { // of several hosts, the one that can be written
+		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
 	config.RuntimeParams["application_name"] = "evrun migrate"
 	c, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	_, err = c.Exec(ctx, `SET statement_timeout = 0; SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = 0; SET enable_sort = off; SET jit = off;
+	if err := checkup.Pooled(ctx, c, config); err != nil {
+		return nil, errors.Join(err, c.Close(ctx))
+	}
+	_, err = c.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'; SET statement_timeout = 0; SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = 0; SET enable_sort = off; SET jit = off;
 		SELECT set_config('search_path', coalesce((SELECT string_agg(quote_ident(s), ', ') FROM unnest(current_schemas(false)) s WHERE s <> 'evrun'), 'public'), false)`)
 	if err != nil {
 		return nil, errors.Join(err, c.Close(ctx))
