@@ -99,7 +99,7 @@ func chaos(t *testing.T, total int, seed uint64) {
 				select {
 				case <-done:
 					return
-				case <-time.After(time.Duration(500+r.IntN(3000)) * time.Millisecond):
+				case <-time.After(time.Duration(2000+r.IntN(5000)) * time.Millisecond):
 				}
 				at := l.progress()
 				t.Logf("%s was %s, from event %d on to %d", n.name, n.disturb(r), at, l.progress())

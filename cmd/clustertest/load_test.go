@@ -82,7 +82,7 @@ func (l *load) note(batch map[string]sent) {
 
 // try sends a request to one of the daemons, and reports whether all of its events were acknowledged.
 func (l *load) try(ctx context.Context, body string, n int) bool {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	to := l.w.nodes[rand.IntN(len(l.w.nodes))]
 	answered := 0
