@@ -97,7 +97,7 @@ var attacks = []string{
 	`SELECT pg_advisory_unlock_all()`, `SELECT pg_notify('evrun', '{}')`, `SELECT pg_sleep(10)`, `SELECT pg_sleep_for('1 s')`, `SELECT pg_sleep_until(now())`, `SELECT pg_export_snapshot()`,
 	`SELECT pg_reload_conf()`, `SELECT pg_switch_wal()`, `SELECT pg_promote()`, `SELECT pg_rotate_logfile()`, `SELECT pg_stat_reset()`, `SELECT pg_logical_emit_message(true, 'x', 'y')`,
 	`SELECT pg_create_physical_replication_slot('x')`, `SELECT pg_drop_replication_slot('x')`, `SELECT pg_backup_start('x')`, `SELECT pg_import_system_collations('public')`, `SELECT pg_create_restore_point('x')`,
-	`SELECT pg_replication_origin_create('x')`, `SELECT gin_clean_pending_list('t'::regclass)`, `SELECT brin_summarize_new_values('evrun.events_accepted'::regclass)`, `SELECT pg_extension_config_dump('t', '')`,
+	`SELECT pg_replication_origin_create('x')`, `SELECT gin_clean_pending_list('t'::regclass)`, `SELECT brin_summarize_new_values('evrun.events_type'::regclass)`, `SELECT pg_extension_config_dump('t', '')`,
 	`SELECT binary_upgrade_set_next_pg_type_oid(1)`, `SELECT pg_log_backend_memory_contexts(1)`, `SELECT plpgsql_validator(1)`, `SELECT fmgr_sql_validator(1)`,
 	// Text that is run as SQL.
 	`SELECT query_to_xml('DELETE FROM evrun.users', true, true, '')`, `SELECT query_to_xmlschema('SELECT 1', true, true, '')`, `SELECT query_to_xml_and_xmlschema('SELECT 1', true, true, '')`,

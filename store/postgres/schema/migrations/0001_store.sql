@@ -33,7 +33,6 @@ CREATE TABLE evrun.events (
 CREATE UNIQUE INDEX events_id_source ON evrun.events (id, source);
 CREATE INDEX events_type ON evrun.events (type, sequence);
 CREATE INDEX events_chain ON evrun.events (chain, sequence) WHERE chain IS NOT NULL;
-CREATE INDEX events_accepted ON evrun.events USING brin (accepted_at) WITH (pages_per_range = 16);
 
 CREATE TABLE evrun.handlers (
   id           integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
