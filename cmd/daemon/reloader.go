@@ -12,6 +12,7 @@ import (
 	"evrun/cmd/api/access"
 	"evrun/cmd/config"
 	"evrun/cmd/config/include"
+	"evrun/cmd/drivers"
 	"evrun/cmd/hook"
 	"evrun/events"
 	"evrun/store"
@@ -232,6 +233,9 @@ func (r *reloader) swap(ctx context.Context, cfg *config.Config, done *api.Reloa
 	}
 	r.d.current.Store(cfg)
 	r.d.loaded.Store(&done.At)
+	if err := drivers.SetWiring(ctx, r.d.store, cfg.Digest()); err != nil {
+		r.d.log.Warn("the other daemons still see the wiring from before in their status", "error", err)
+	}
 	return nil
 }
 

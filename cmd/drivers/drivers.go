@@ -121,6 +121,16 @@ func Parsers(s settings.Store) (own, files store.StatementParser) {
 // OpenFile opens another SQLite file, for the sql handlers that name it; create makes it if it does not exist.
 func OpenFile(path string, create bool) (store.Database, error) { return database.Open(path, create) }
 
+// SetWiring tells the other daemons that share a store that this one has another wiring now: see [store.Node].
+func SetWiring(ctx context.Context, s store.Store, wiring string) error {
+	if shared, ok := s.(interface {
+		SetWiring(ctx context.Context, wiring string) error
+	}); ok {
+		return shared.SetWiring(ctx, wiring)
+	}
+	return nil
+}
+
 // WAL is the state of the write-ahead log of a store that has one to itself; otherwise it is empty.
 func WAL(s store.Store) store.WAL {
 	if has, ok := s.(interface{ WAL() store.WAL }); ok {

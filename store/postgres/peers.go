@@ -158,6 +158,14 @@ func (s *Store) Hold(ctx context.Context, c store.Consumer, d store.Division) (s
 	return s.peers.member.Hold(ctx, c, d)
 }
 
+// SetWiring says that this daemon has another wiring now: see [store.Node].
+func (s *Store) SetWiring(ctx context.Context, wiring string) error {
+	if s.peers.member == nil {
+		return nil
+	}
+	return s.peers.member.SetWiring(ctx, wiring)
+}
+
 // Nodes implements [store.Leases].
 func (s *Store) Nodes(ctx context.Context) ([]store.Node, error) {
 	return nodes.List(ctx, s.pool, s.self())

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +50,14 @@ func until(t *testing.T, d *daemontest.Daemon, what string, wanted func(s api.St
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+func wiringOf(s api.Status, node string) string {
+	i := slices.IndexFunc(s.Nodes, func(n shape.Node) bool { return n.Name == node })
+	if i < 0 {
+		return ""
+	}
+	return s.Nodes[i].Wiring
 }
 
 func slotsOf(s api.Status, node, handler string) (n int) {
@@ -109,6 +119,15 @@ func TestDaemonsShareAStore(t *testing.T) {
 		}
 	}
 
+	before := wiringOf(s, "mail-1")
+	text, err = os.ReadFile(second.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Write(t, string(text)+"# edited\n")
+	until(t, first, "the wiring of the other has changed", func(s api.Status) bool {
+		return len(s.Nodes) == 2 && s.Nodes[0].Wiring != s.Nodes[1].Wiring && wiringOf(s, "mail-1") != before
+	})
 	if err := second.Stop(); err != nil {
 		t.Error(err)
 	}

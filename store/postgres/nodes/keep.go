@@ -81,12 +81,13 @@ func (m *Member) join(ctx context.Context) error {
 			return err
 		}
 		n := &m.opt.Node
+		wiring := *m.wiring.Load()
 		labels := n.Labels
 		if labels == nil {
 			labels = []string{}
 		}
 		if err := tx.QueryRow(ctx, `INSERT INTO evrun.nodes (name, version, labels, wiring, started_at) VALUES ($1, $2, $3, $4, $5) RETURNING id`,
-			n.Name, n.Version, labels, n.Wiring, n.Started.UnixMicro()).Scan(&id); err != nil {
+			n.Name, n.Version, labels, wiring, n.Started.UnixMicro()).Scan(&id); err != nil {
 			return err
 		}
 		b := &pgx.Batch{}

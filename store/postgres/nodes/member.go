@@ -21,6 +21,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -61,6 +62,8 @@ type Member struct {
 	stop context.CancelFunc
 	done sync.WaitGroup
 
+	wiring atomic.Pointer[string] // what Node.Wiring is now
+
 	mu      sync.Mutex
 	id      int64         // of the node; 0: it has none now
 	last    int64         // the node before
@@ -92,6 +95,7 @@ func Join(ctx context.Context, opt Options) (*Member, error) {
 	if m.opt.Leaving == nil {
 		m.opt.Leaving = func(_ context.Context, _ pgx.Tx, end func() error) error { return end() }
 	}
+	m.wiring.Store(&m.opt.Node.Wiring)
 	if m.opt.Node.Started.IsZero() {
 		m.opt.Node.Started = time.Now()
 	}
@@ -103,6 +107,13 @@ func Join(ctx context.Context, opt Options) (*Member, error) {
 	m.done.Go(func() { m.keepBeating(running) })
 	m.done.Go(func() { m.keep(running) })
 	return m, nil
+}
+
+// SetWiring says that the node has another wiring now.
+func (m *Member) SetWiring(ctx context.Context, wiring string) error {
+	m.wiring.Store(&wiring)
+	_, err := m.opt.Pool.Exec(ctx, `UPDATE evrun.nodes SET wiring = $1 WHERE id = $2`, wiring, m.ID())
+	return err
 }
 
 // ID is the node of this process now; 0: it has lost its leases, and is about to be a new one.
