@@ -24,7 +24,7 @@ import (
 // sqlHandler makes a handler of the kind sql, on user.registered.
 func sqlHandler(t testing.TB, with map[string]any) *tasks.Handler {
 	t.Helper()
-	action, faults := handlers.Build("sql", with, handlers.Deps{BaseDir: t.TempDir(), ParseStatement: sqlite.ParseStatement})
+	action, faults := handlers.Build("sql", with, handlers.Deps{BaseDir: t.TempDir(), ParseStatement: sqlite.ParseStatement, ParseFiles: sqlite.ParseStatement})
 	for _, f := range faults {
 		t.Fatal(f)
 	}
