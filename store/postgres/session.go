@@ -55,7 +55,7 @@ func newAnonymous() int64 { return -1<<62 - rand.Int64N(1<<62) }
 // ready connects, unless it is connected as the node that the process is now.
 func (c *session) ready(ctx context.Context) error {
 	node := c.s.writerID()
-	if c.conn != nil && (c.conn.IsClosed() || c.node != node || time.Since(c.used) > idleFor && c.conn.PgConn().CheckConn() != nil) {
+	if c.conn != nil && (c.conn.IsClosed() || c.node != node || time.Since(c.used) > idleFor && !c.answers(ctx)) {
 		c.close()
 	}
 	c.used = time.Now()
@@ -79,6 +79,13 @@ func (c *session) ready(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// answers reports whether the server answers on the connection.
+func (c *session) answers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, connectWithin)
+	defer cancel()
+	return c.conn.Ping(ctx) == nil
 }
 
 // anonymousRow makes the row of a connection of a process without leases. Rows of such processes that were killed go when they are old.

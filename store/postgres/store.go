@@ -106,7 +106,7 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 	if s.Reader, err = reads.Open(ctx, config, s.id); err != nil {
 		return nil, err
 	}
-	s.Reader.Self = s.self
+	s.Self = s.self
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, err
 	}
