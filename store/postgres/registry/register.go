@@ -49,16 +49,21 @@ func (c *Change) Register(list []store.Registration, idle map[string]bool) ([]st
 	for _, h := range leaving {
 		c.leave(h)
 	}
-	for _, h := range list {
-		if was := c.rows[h.Was]; was != nil && !named[h.Was] && !was.Forgotten() && was.Heir != c.rows[h.Name].ID {
-			was.Heir, was.changed = c.rows[h.Name].ID, true
-		}
-	}
+	c.appoint(list, named)
 	took, err := c.takeOvers(list, named)
 	if err != nil {
 		return nil, err
 	}
 	return c.answer(list, took, elsewhere), c.putAll()
+}
+
+// appoint notes the heirs that the list names.
+func (c *Change) appoint(list []store.Registration, named map[string]bool) {
+	for _, h := range list {
+		if was := c.rows[h.Was]; was != nil && !named[h.Was] && !was.Forgotten() && was.Heir != c.rows[h.Name].ID {
+			was.Heir, was.changed = c.rows[h.Name].ID, true
+		}
+	}
 }
 
 // lock waits for the transactions that accept events for one of the handlers alone, which lock it, and keeps out others. The head is behind these events.
