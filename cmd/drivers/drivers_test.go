@@ -52,7 +52,7 @@ func TestEitherStore(t *testing.T) {
 }
 
 func TestAScratchDatabaseGoes(t *testing.T) {
-	at := settings.Store{Address: postgrestest.Database(t)}
+	at := settings.Store{Address: postgrestest.Database(t) + "&pool_max_conns=5"}
 	s, drop, err := Scratch(t.Context(), at, t.TempDir(), true, Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -36,7 +36,7 @@ func run(t *testing.T, want int, args ...string) string {
 
 // A store goes to PostgreSQL and is used there, and comes back.
 func TestAStoreMovesToPostgreSQLAndBack(t *testing.T) {
-	dir, address := t.TempDir(), postgrestest.Database(t)
+	dir, address := t.TempDir(), postgrestest.Database(t)+"&pool_max_conns=5"
 	t.Chdir(dir)
 	t.Setenv("EVRUN_STORE", "")
 	if err := os.WriteFile("evrun.yaml", []byte(wiring), 0o600); err != nil {

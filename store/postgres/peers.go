@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"evrun/store"
+	"evrun/store/postgres/conn"
 	"evrun/store/postgres/feed"
 	"evrun/store/postgres/nodes"
 	"evrun/store/postgres/reads"
@@ -24,9 +25,6 @@ type peers struct {
 	member *nodes.Member // nil: this process is not a daemon
 }
 
-// peerConns is how many connections the peers' pool has: beats and notifications keep one each, shares and takeovers need two, looks one.
-const peerConns = 8
-
 // meet joins the other processes.
 func (s *Store) meet(ctx context.Context) (err error) {
 	defer func() {
@@ -35,7 +33,7 @@ func (s *Store) meet(ctx context.Context) (err error) {
 		}
 	}()
 	config := s.config.Copy()
-	config.MaxConns, config.MinConns = peerConns, 0
+	config.MaxConns, config.MinConns = conn.Peers, 0
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
 		_, err := c.Exec(ctx, sessionSettings)
 		return err
@@ -43,7 +41,9 @@ func (s *Store) meet(ctx context.Context) (err error) {
 	if s.peers.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return err
 	}
-	if s.peers.reader, err = reads.Open(ctx, s.config, s.id); err != nil {
+	reading := s.config.Copy()
+	reading.MaxConns = conn.PeersReads
+	if s.peers.reader, err = reads.Open(ctx, reading, s.id); err != nil {
 		return err
 	}
 	of := feed.Options{Pool: s.peers.pool, Reader: s.peers.reader, OnCommit: s.opt.OnCommit, OnForeign: s.opt.OnForeign, WantRuns: s.opt.WantRuns, Warn: s.opt.Warn}

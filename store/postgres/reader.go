@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5"
 
 	"evrun/store/postgres/conn"
 	"evrun/store/postgres/prune"
@@ -16,13 +16,12 @@ import (
 // OpenReader opens the store that a database has for reading: also one that is a standby of another. Methods that write fail. If the database has no
 // store, the error is [store.ErrNotFound]; if this version must migrate it first, [store.ErrOlder].
 func OpenReader(ctx context.Context, address string, opt Options) (_ *Store, err error) {
-	config, err := pgxpool.ParseConfig(address)
+	config, err := conn.ParsePool(address)
 	if err != nil {
 		return nil, err
 	}
-	conn.Prepare(config.ConnConfig)
 	config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	pool, err := upkeep(ctx, config)
 	if err != nil {
 		return nil, err
 	}
@@ -44,13 +43,17 @@ func OpenReader(ctx context.Context, address string, opt Options) (_ *Store, err
 
 // Exists reports whether a database has a store.
 func Exists(ctx context.Context, address string) (bool, error) {
-	pool, err := pgxpool.New(ctx, address)
+	config, err := conn.Parse(address)
 	if err != nil {
 		return false, err
 	}
-	defer pool.Close()
+	c, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return false, err
+	}
+	defer c.Close(context.WithoutCancel(ctx))
 	var exists bool
-	if err := pool.QueryRow(ctx, `SELECT to_regclass('evrun.meta') IS NOT NULL`).Scan(&exists); err != nil {
+	if err := c.QueryRow(ctx, `SELECT to_regclass('evrun.meta') IS NOT NULL`).Scan(&exists); err != nil {
 		return false, fmt.Errorf("look for a store: %w", err)
 	}
 	return exists, nil

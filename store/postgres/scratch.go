@@ -26,8 +26,12 @@ func Scratch(ctx context.Context, address string) (scratch string, drop func() e
 		return "", nil, err
 	}
 	name := "evrun_test_" + strings.ToLower(rand.Text()[:16])
+	config, err := conn.Parse(address)
+	if err != nil {
+		return "", nil, err
+	}
 	run := func(ctx context.Context, statement string) error {
-		c, err := pgx.Connect(ctx, address)
+		c, err := pgx.ConnectConfig(ctx, config)
 		if err != nil {
 			return err
 		}

@@ -21,8 +21,8 @@ const (
 	writerSession     = 0
 	statementsSession = 1
 	holdsSession      = 2
-	changeSessions    = 4
-	sessions          = 3 + changeSessions
+	changeSessions    = conn.Changes
+	sessions          = conn.Writers
 )
 
 // errFenced: this process has lost its leases, and another one may have them.

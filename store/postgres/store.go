@@ -40,7 +40,7 @@ type Store struct {
 	opt    Options
 	id     string
 	config *pgxpool.Config
-	pool   *pgxpool.Pool // for reads
+	pool   *pgxpool.Pool // see upkeep
 
 	node       atomic.Int64 // as which this process holds leases; 0: it holds none
 	anonymous  int64        // see writerID
@@ -64,11 +64,10 @@ var _ store.Store = (*Store)(nil)
 
 // Open connects to the database, and brings evrun's tables up to date.
 func Open(ctx context.Context, address string, opt Options) (*Store, error) {
-	config, err := pgxpool.ParseConfig(address)
+	config, err := conn.ParsePool(address)
 	if err != nil {
 		return nil, err
 	}
-	conn.Prepare(config.ConnConfig)
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
@@ -107,7 +106,7 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 		return nil, err
 	}
 	s.Self = s.self
-	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+	if s.pool, err = upkeep(ctx, config); err != nil {
 		return nil, err
 	}
 	s.user = newUserReads(config)
@@ -117,6 +116,13 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 		return nil, errors.Join(err, s.Reader.Close())
 	}
 	return s, nil
+}
+
+// upkeep makes the pool for pruning and small questions, beside the queries of the reader.
+func upkeep(ctx context.Context, config *pgxpool.Config) (*pgxpool.Pool, error) {
+	config = config.Copy()
+	config.MaxConns = conn.Upkeep
+	return pgxpool.NewWithConfig(ctx, config)
 }
 
 func newStoreID() string {

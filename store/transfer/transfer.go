@@ -204,13 +204,3 @@ const (
 	ArrivalKey   = "moving"
 	ArrivedKey   = "moved_here"
 )
-
-// Named returns evrun's own table of a name.
-func Named(name string) *Table {
-	for i := range Tables {
-		if Tables[i].Name == name {
-			return &Tables[i]
-		}
-	}
-	panic(fmt.Sprintf("there is no table %s", name))
-}

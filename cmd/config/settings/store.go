@@ -123,7 +123,7 @@ var reserved = map[string]string{
 	"default_query_exec_mode":       "evrun prepares its statements; a pgbouncer in transaction mode can't be used",
 	"statement_cache_capacity":      "evrun prepares its statements; a pgbouncer in transaction mode can't be used",
 	"statement_timeout":             "evrun sets the time of each statement",
-	"pool_min_conns":                "evrun opens the connections that it needs; pool_max_conns bounds those that read",
+	"pool_min_conns":                "evrun opens the connections that it needs; pool_max_conns is how many are for queries",
 	"synchronous_commit":            "set it for the user of the database: ALTER ROLE … SET synchronous_commit",
 	"default_transaction_isolation": "evrun works in READ COMMITTED",
 }

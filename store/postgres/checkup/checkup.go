@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"evrun/store/postgres/conn"
 )
 
 // Level is how bad a finding is.
@@ -32,22 +34,20 @@ type Finding struct {
 	Hint  string // what to do
 }
 
-// DaemonConnections is how many connections a daemon may have open when it is busy.
-const DaemonConnections = 30
-
 // Examine returns what it finds. What can't be looked at is a finding, too.
 func Examine(ctx context.Context, address string) []Finding {
-	config, err := pgx.ParseConfig(address)
+	pool, err := conn.ParsePool(address)
 	if err != nil {
 		return []Finding{{Check: "server", Level: Error, Text: err.Error()}}
 	}
+	config := pool.ConnConfig
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec // nothing that a pooler could lose
 	c, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return []Finding{{Check: "server", Level: Error, Text: err.Error(), Hint: "check the address, the password and that the server is up"}}
 	}
 	defer c.Close(context.WithoutCancel(ctx))
-	x := &examination{ctx: ctx, c: c}
+	x := &examination{ctx: ctx, c: c, each: conn.PerDaemon(pool.MaxConns)}
 	for _, check := range []struct {
 		name string
 		do   func() error
@@ -68,6 +68,7 @@ func Examine(ctx context.Context, address string) []Finding {
 type examination struct {
 	ctx   context.Context
 	c     *pgx.Conn
+	each  int // connections that a daemon may have open when it is busy
 	found []Finding
 }
 
@@ -195,13 +196,13 @@ func (x *examination) connections() error {
 			most = min(most, limit)
 		}
 	}
-	need := max(daemons, 1) * DaemonConnections
+	need := max(daemons, 1) * x.each
 	if need > most || used > most*9/10 {
 		x.add("sessions", Warning, "raise max_connections, or the CONNECTION LIMIT of the role or database; pgbouncer in session mode saves none",
-			"%d of %d connections are in use; a daemon may take %d, and there are %d", used, most, DaemonConnections, max(daemons, 1))
+			"%d of %d connections are in use; a daemon may take %d, and there are %d", used, most, x.each, max(daemons, 1))
 		return nil
 	}
-	x.add("sessions", OK, "", "%d of %d connections are in use; a daemon may take %d", used, most, DaemonConnections)
+	x.add("sessions", OK, "", "%d of %d connections are in use; a daemon may take %d", used, most, x.each)
 	return nil
 }
 

@@ -88,6 +88,14 @@ func TestAServerIsExamined(t *testing.T) {
 
 	exec(`INSERT INTO evrun.nodes (name, version, labels, wiring, started_at) SELECT n::text, '1', '{}', '', 0 FROM generate_series(1, 7) n`)
 	expect(dsn, "warning sessions: ", "a daemon may take 30, and there are 7")
+	u, err := url.Parse(dsn) // what is for pools is not for the server
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := u.Query()
+	given.Set("pool_max_conns", "12")
+	u.RawQuery = given.Encode()
+	expect(u.String(), "warning sessions: ", "a daemon may take 38, and there are 7")
 	exec(`ALTER TABLE evrun.runs SET (autovacuum_enabled = false)`)
 	expect(dsn, "warning upkeep: autovacuum is off for evrun.runs (ALTER TABLE evrun.runs RESET (autovacuum_enabled))")
 }

@@ -14,7 +14,7 @@ import (
 
 const (
 	// readers is how many read-only statements run at a time.
-	readers = 2
+	readers = conn.UserReads
 	// readTimeout limits such a statement if its context has no deadline.
 	readTimeout = 5 * time.Second
 )

@@ -82,7 +82,7 @@ func TestReadsEndWhenTheNetworkIsCut(t *testing.T) {
 	defer r.Close()
 	for range 2 {
 		var all sync.WaitGroup
-		for range 2 * maxConns {
+		for range 2 * config.MaxConns {
 			all.Go(func() {
 				if _, err := r.Head(t.Context()); err != nil {
 					t.Errorf("before: %v", err)

@@ -30,18 +30,16 @@ type Reader struct {
 	pool *pgxpool.Pool
 }
 
-// maxConns is how many queries run at a time; others wait.
-const maxConns = 4
-
 // settings are those of each connection. A plan for any values may read the whole journal where one for the query's own values reads a page; what is
 // read in the order of an index ends with the page, and what is sorted does not. To compile a query, or to start processes for it, costs more than it takes.
 var settings = fmt.Sprintf(`SET statement_timeout = '%dms'; SET default_transaction_read_only = on; SET plan_cache_mode = force_custom_plan;
 	SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off; SET max_parallel_workers_per_gather = 0`, readTimeout.Milliseconds())
 
-// Open returns a reader of the store with this id. It connects when it is first asked; the config stays as it is.
+// Open returns a reader of the store with this id. It connects when it is first asked; the config stays as it is. Its MaxConns is how many queries run at a
+// time; others wait.
 func Open(ctx context.Context, config *pgxpool.Config, id string) (*Reader, error) {
 	config = config.Copy()
-	config.MaxConns, config.MinConns, config.MinIdleConns, config.PingTimeout = maxConns, 0, 0, pingTimeout
+	config.MinConns, config.MinIdleConns, config.PingTimeout = 0, 0, pingTimeout
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = connectTimeout
 	}

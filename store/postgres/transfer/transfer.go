@@ -37,11 +37,10 @@ var (
 
 // connect makes a connection whose statements may take their time.
 func connect(ctx context.Context, address string) (*pgx.Conn, error) {
-	config, err := pgx.ParseConfig(address)
+	config, err := conn.Parse(address)
 	if err != nil {
 		return nil, err
 	}
-	conn.Prepare(config)
 	if config.ValidateConnect == nil { // of several hosts, the one that can be written
 		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}

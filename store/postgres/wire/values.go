@@ -73,13 +73,6 @@ func (a *Array) Int8(v int64) {
 	a.b = binary.BigEndian.AppendUint64(a.b, uint64(v))
 }
 
-// Int2 adds a smallint.
-func (a *Array) Int2(v int16) {
-	a.n++
-	a.b = binary.BigEndian.AppendUint32(a.b, 2)
-	a.b = binary.BigEndian.AppendUint16(a.b, uint16(v))
-}
-
 // Text adds a text.
 func (a *Array) Text(v string) {
 	a.n++
