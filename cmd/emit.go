@@ -135,11 +135,7 @@ func runEmit(ctx context.Context, o *emitOptions) error {
 		return err
 	}
 	if o.wait > 0 {
-		c, err := o.Client(cfg)
-		if err != nil {
-			return err
-		}
-		return o.emitAndWait(ctx, c, e)
+		return o.emitAndWait(ctx, e)
 	}
 	how := cli.Publishes
 	how.Again = true // the event keeps its id
@@ -184,8 +180,8 @@ func (o *emitOptions) accepted(e *events.Event, rc api.Receipt) error {
 	return err
 }
 
-func (o *emitOptions) emitAndWait(ctx context.Context, c *client.Client, e *events.Event) error {
-	return o.Followed(ctx, o.wait, e.Type, func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
+func (o *emitOptions) emitAndWait(ctx context.Context, e *events.Event) error {
+	return o.Followed(ctx, cli.Publishes, o.wait, e.Type, func(c *client.Client, accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
 		return c.EmitWait(ctx, e, o.wait, func(rc api.Receipt) error {
 			if rc.Duplicate {
 				o.Note("the event was accepted before, as #%d: it runs nothing", rc.Sequence)

@@ -99,19 +99,11 @@ func runReplay(c *cobra.Command, o *replayOptions) error {
 // runReplayEvents replays single events.
 func runReplayEvents(ctx context.Context, o *replayOptions) error {
 	ask := api.ReplayRequest{Events: o.events, To: o.To, Again: o.again, DryRun: o.DryRun}
-	cfg, err := o.Settings()
-	if err != nil {
-		return err
-	}
 	if o.wait > 0 && !o.DryRun {
 		if len(o.events) > 1 {
 			return cli.Usage("--wait follows one event")
 		}
-		c, err := o.Client(cfg)
-		if err != nil {
-			return err
-		}
-		return o.Followed(ctx, o.wait, "the replay of "+o.events[0], func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
+		return o.Followed(ctx, cli.Replays, o.wait, "the replay of "+o.events[0], func(c *client.Client, accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
 			return c.ReplayWait(ctx, ask, o.wait, func(rc api.Receipt) error {
 				if rc.Duplicate {
 					o.Note("%s was replayed before, as #%d; --again repeats it", events.EscapeControl(o.events[0]), rc.Sequence)
@@ -119,6 +111,10 @@ func runReplayEvents(ctx context.Context, o *replayOptions) error {
 				return accepted(rc)
 			}, each)
 		})
+	}
+	cfg, err := o.Settings()
+	if err != nil {
+		return err
 	}
 	var done []api.Replayed
 	alone, err := o.Ask(ctx, cfg, cli.ChangesRuns, func(c *client.Client) (err error) {

@@ -69,7 +69,11 @@ func runRunsCancel(ctx context.Context, e *cli.Env, ids []string, reason string,
 	}
 	deadline := time.Now().Add(wait)
 	cancel := func(id string, wait time.Duration) (run api.Run, err error) {
-		_, err = e.Ask(ctx, cfg, cli.ChangesRuns, func(c *client.Client) (err error) {
+		how := cli.ChangesRuns
+		if wait > 0 {
+			how = cli.CancelsRuns
+		}
+		_, err = e.Ask(ctx, cfg, how, func(c *client.Client) (err error) {
 			run, err = c.CancelRun(ctx, id, reason, wait)
 			return err
 		})

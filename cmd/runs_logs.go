@@ -84,7 +84,11 @@ func runRunsLogs(ctx context.Context, o *runsLogsOptions, id string, attempt boo
 	log := output.Log{Printer: o.Printer(), Err: o.Err, Heads: (o.all || o.follow) && !o.Quiet}
 	var end *api.Run
 	printed := false
-	_, err = o.Ask(ctx, cfg, cli.ReadsStore, func(c *client.Client) error {
+	how := cli.ReadsStore
+	if o.follow {
+		how = cli.FollowsStore
+	}
+	_, err = o.Ask(ctx, cfg, how, func(c *client.Client) error {
 		return c.Logs(ctx, id, q, func(line api.LogLine) error {
 			printed = printed || line.Output != nil
 			end = line.Run

@@ -65,18 +65,14 @@ time, so that other events get their turn. slot.number is 0 for slots from befor
 }
 
 func runSchedulesFire(ctx context.Context, e *cli.Env, name string, wait time.Duration) error {
+	if wait > 0 {
+		return e.Followed(ctx, cli.Publishes, wait, "the event of schedule "+name, func(c *client.Client, accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
+			return c.FireWait(ctx, name, wait, accepted, each)
+		})
+	}
 	cfg, err := e.Settings()
 	if err != nil {
 		return err
-	}
-	if wait > 0 {
-		c, err := e.Client(cfg)
-		if err != nil {
-			return err
-		}
-		return e.Followed(ctx, wait, "the event of schedule "+name, func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error) {
-			return c.FireWait(ctx, name, wait, accepted, each)
-		})
 	}
 	var rc api.Receipt
 	alone, err := e.Ask(ctx, cfg, cli.Publishes, func(c *client.Client) (err error) {

@@ -204,7 +204,7 @@ func (s *Server) readEvents(w http.ResponseWriter, r *http.Request, limit int64)
 func (s *Server) publish(w http.ResponseWriter, r *http.Request, accept func(context.Context, []*events.Event) ([]store.Receipt, error),
 	evs []*events.Event, batch bool, q following) error {
 	wait := q.Wait
-	if wait > 0 && s.o.Daemon == nil {
+	if wait > 0 && s.o.Following == nil {
 		return errNeedsDaemon
 	}
 	if wait > 0 {
@@ -214,7 +214,7 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, accept func(con
 		}
 		defer release()
 		// The subscription begins before the event is accepted, so it misses none of its runs.
-		listening := s.o.Daemon.Commits.Subscribe(64)
+		listening := s.o.Following.Commits.Subscribe(64)
 		defer listening.Unsubscribe()
 	}
 	receipts, err := accept(r.Context(), evs)

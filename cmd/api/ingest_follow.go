@@ -30,7 +30,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, e *events.Event,
 	defer cancel()
 	ctx, stop := context.WithTimeout(ctx, wait)
 	defer stop()
-	chain, err := s.o.Daemon.Runner.Follow(ctx, e, s.o.Daemon.Commits, func(l chain.Link) error {
+	chain, err := s.o.Following.Follow(ctx, e, s.o.Following.Commits, func(l chain.Link) error {
 		if l.Run != nil {
 			return line("run", s.reasons.Runs(ctx, []store.Run{*l.Run})[0])
 		}

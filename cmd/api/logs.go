@@ -30,9 +30,9 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request, q logsQuery) error
 		return err
 	}
 	switch {
-	case follow && s.o.Daemon == nil && !run.State.Ended():
+	case follow && s.o.Following == nil && !run.State.Ended():
 		return errNeedsDaemon
-	case follow && s.o.Daemon != nil:
+	case follow && s.o.Following != nil:
 		release, err := s.following.take(r)
 		if err != nil {
 			return err
@@ -44,9 +44,12 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request, q logsQuery) error
 	ctx, cancel := s.untilClose(r.Context())
 	defer cancel()
 	if s.o.Daemon != nil {
-		l.Runner, l.Commits = s.o.Daemon.Runner, s.o.Daemon.Commits
+		l.Runner = s.o.Daemon.Runner
 	}
-	err = l.Send(ctx, follow && s.o.Daemon != nil)
+	if follow = follow && s.o.Following != nil; follow {
+		l.Commits = s.o.Following.Commits
+	}
+	err = l.Send(ctx, follow)
 	if err != nil && ctx.Err() == nil {
 		s.o.Log.Debug("a run's log ended early", "run", run.ID, "error", err)
 	}

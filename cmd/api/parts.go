@@ -11,6 +11,7 @@ import (
 	"evrun/events"
 	"evrun/store"
 	"evrun/tasks"
+	"evrun/tasks/chain"
 	"evrun/tasks/control"
 	"evrun/tasks/schedule"
 )
@@ -48,6 +49,14 @@ type Daemon struct {
 	// Activity says what happened lately. Its error is about the step.
 	Activity func(activity.Query) (shape.Activity, error)
 	Wiring   *wiring.Wiring
+}
+
+// Following is what a server follows events and runs with: a daemon's own, or that of a process which has no daemon and opens a store that others share.
+type Following struct {
+	Bus     *events.Bus                // of events
+	Commits *events.Feed[store.Commit] // with their runs, while it has subscribers
+	// Follow follows the consequences of an accepted event: see [chain.Follow].
+	Follow func(ctx context.Context, root *events.Event, commits *events.Feed[store.Commit], each func(chain.Link) error) (*chain.Chain, error)
 }
 
 // ErrNoDaemon: no process listens on the socket, and in process nothing can answer for a daemon.

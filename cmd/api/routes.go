@@ -16,6 +16,7 @@ type Route struct {
 	Pattern  string       // as [http.ServeMux] takes it
 	Right    access.Right // what a token must have; without one, it is refused by TCP
 	Daemon   bool         // only a running daemon can answer it
+	follows  bool         // or who follows the store without a daemon: see [Following]
 	Local    bool         // only for clients of the socket
 	Host     bool         // by TCP it must be sent to a name of this server, although it needs no token
 	Doc      string       // what it does, in sentences; the first one is its title

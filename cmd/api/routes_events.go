@@ -110,7 +110,7 @@ var eventRoutes = []Route{
 		Doc: "One type, with the JSON Schema of its data.", Named: "The type.",
 	},
 	{
-		Pattern: "GET /v1/stream", Right: access.Read, Daemon: true, endpoint: writes((*Server).stream),
+		Pattern: "GET /v1/stream", Right: access.Read, Daemon: true, follows: true, endpoint: writes((*Server).stream),
 		Doc: "Server-sent events: the journal as it grows, and how runs change; see [streams](streams.md). Begins behind `Last-Event-ID`, at after, since or last, " +
 			"else with the next event; a `head` block comes first, and its id is where the stream can be resumed. A `gap` block says that something is missing.",
 		Headers: []openapi.Header{{Name: "Last-Event-ID", Doc: "The id of the last block that was read: the stream goes on after it."}},

@@ -1,12 +1,11 @@
 package api
 
 import (
-	"context"
 	"net/http"
 	"time"
 
 	"evrun/store"
-	"evrun/tasks/search"
+	"evrun/tasks/chain"
 )
 
 // MaxCancelWait is how long a request to cancel a run may wait for the end of its attempt.
@@ -28,51 +27,16 @@ func (s *Server) cancelRun(r *http.Request, q cancelQuery) (Run, error) {
 		return Run{}, err
 	}
 	var feed <-chan store.Commit // nil: nobody waits
-	if s.o.Daemon != nil && q.Wait > 0 {
-		sub := s.o.Daemon.Commits.Subscribe(64) // before the change, to miss none
+	if s.o.Following != nil && q.Wait > 0 {
+		sub := s.o.Following.Commits.Subscribe(64) // before the change, to miss none
 		defer sub.Unsubscribe()
 		feed = sub.C()
 	}
 	run, err = s.changes().Cancel(r.Context(), run.ID, q.Reason)
 	if err == nil && run.Cancelling && feed != nil {
-		run, err = s.ended(r.Context(), run.ID, feed, q.Wait)
+		ctx, cancel := s.untilClose(r.Context())
+		defer cancel()
+		run, err = chain.Cancelled(ctx, s.o.Store, run.ID, feed, q.Wait)
 	}
 	return s.reasons.Runs(r.Context(), []store.Run{run})[0], err
-}
-
-// ended returns a run that is being cancelled when it has ended, or as it is after so long, or when ctx ends or the server closes.
-func (s *Server) ended(ctx context.Context, id string, feed <-chan store.Commit, wait time.Duration) (store.Run, error) {
-	ctx, cancel := s.untilClose(ctx)
-	defer cancel()
-	ctx, stop := context.WithTimeout(ctx, wait)
-	defer stop()
-	for {
-		run, err := search.Run(context.WithoutCancel(ctx), s.o.Store, id)
-		if err != nil || !run.Cancelling || !mayHaveEnded(ctx, feed, id) {
-			return run, err
-		}
-	}
-}
-
-// mayHaveEnded returns true when a commit has ended a run, or after a second, because commits may have been missed; false when ctx has ended.
-func mayHaveEnded(ctx context.Context, feed <-chan store.Commit, id string) bool {
-	again := time.NewTimer(time.Second)
-	defer again.Stop()
-	for {
-		select {
-		case c, ok := <-feed:
-			if !ok {
-				feed = nil // they came too fast: look again and again
-			}
-			for i := range c.Runs {
-				if c.Runs[i].ID == id && c.Runs[i].State.Ended() {
-					return true
-				}
-			}
-		case <-again.C:
-			return true
-		case <-ctx.Done():
-			return false
-		}
-	}
 }

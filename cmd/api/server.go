@@ -61,6 +61,8 @@ type Options struct {
 
 	// The rest may be left out.
 
+	Following *Following // of a server in process; nil: only a daemon can follow, with its own
+
 	// Pages makes the pages of the dashboard. server answers the API in this process, as who the context of a request says: see [access.From]. nil: there are none.
 	Pages func(server http.Handler) []shape.Page
 
@@ -126,14 +128,16 @@ func NewServer(o Options) *Server {
 	s.hooks = s.newHooks()
 	s.credentials = &credentials.Credentials{Store: o.Store, Emitter: o.Emitter, Tokens: o.Tokens, Log: o.Log}
 	s.closing, s.close = context.WithCancel(context.Background())
-	if o.Daemon != nil {
-		s.streams = stream.New(stream.Options{Journal: o.Store, Bus: o.Daemon.Bus, Commits: o.Daemon.Commits,
-			Runs: s.reasons.Any, WriteTimeout: limits.WriteTimeout})
+	if d := o.Daemon; d != nil {
+		s.o.Following = &Following{Bus: d.Bus, Commits: d.Commits, Follow: d.Runner.Follow}
+	}
+	if f := s.o.Following; f != nil {
+		s.streams = stream.New(stream.Options{Journal: o.Store, Bus: f.Bus, Commits: f.Commits, Runs: s.reasons.Any, WriteTimeout: limits.WriteTimeout})
 	}
 	mux := http.NewServeMux()
 	for _, r := range Routes {
 		h := r.of(s)
-		if r.Daemon && o.Daemon == nil {
+		if r.Daemon && o.Daemon == nil && (!r.follows || s.o.Following == nil) {
 			h = func(http.ResponseWriter, *http.Request) error { return errNeedsDaemon }
 		}
 		h = r.allowed(h)

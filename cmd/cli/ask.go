@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -26,6 +25,7 @@ type Access struct {
 	write     bool // the store is opened for writing
 	create    bool // a store that does not exist yet is made
 	absent    bool // a store that does not exist yet counts as one that has nothing
+	follow    bool // what daemons elsewhere do is followed, if they share the store
 	Again     bool // asking a daemon again is safe, so a broken connection is not the end
 }
 
@@ -39,6 +39,9 @@ var (
 	ListsTokens     = Access{absent: true}
 	ChangesTokens   = Access{write: true, create: true}
 	ChangesRuns     = Access{write: true}
+	CancelsRuns     = Access{write: true, follow: true}
+	FollowsStore    = Access{follow: true}
+	Replays         = Access{wiring: true, write: true}
 	Prunes          = Access{write: true, Again: true}
 	ImportsUsers    = Access{write: true, create: true}
 	ChangesPlace    = Access{wiring: true, write: true, absent: true} // of handlers, in the journal
@@ -206,30 +209,4 @@ func EventAt(ctx context.Context, c *client.Client, sequence int64) (*events.Eve
 		return nil, nil
 	}
 	return ev, err
-}
-
-// Followed prints the events and runs that an event causes, while publish publishes and follows it.
-func (e *Env) Followed(ctx context.Context, wait time.Duration, typ string,
-	publish func(accepted func(api.Receipt) error, each func(string, json.RawMessage) error) (api.End, error)) error {
-	p := e.Printer()
-	sequence, hint := int64(0), "" // not accepted yet
-	end, err := publish(func(rc api.Receipt) error {
-		sequence, hint = rc.Sequence, rc.Hint
-		return nil
-	}, func(kind string, body json.RawMessage) error { return p.Item(kind, body) })
-	switch {
-	case err != nil && sequence > 0 && ctx.Err() == nil:
-		return fmt.Errorf("the event was accepted as #%d, but: %w", sequence, err)
-	case err != nil:
-		return err
-	case end.Timeout:
-		return &ExitError{Code: ExitTimeout, Err: fmt.Errorf("not everything was done within %v; it goes on", wait)}
-	case end.Dead:
-		return &ExitError{Code: ExitFailed, Err: errors.New("a run is dead")}
-	case end.Cancelled:
-		return &ExitError{Code: ExitFailed, Err: errors.New("a run was cancelled")}
-	case !end.Matched:
-		return &ExitError{Code: ExitNoHandler, Err: fmt.Errorf("no handler matches %s%s", typ, AsHint(hint))}
-	}
-	return nil
 }

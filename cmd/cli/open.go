@@ -129,12 +129,16 @@ func (e *Env) InProcess(ctx context.Context, cfg *config.Config, a Access, do fu
 			cfg.Settings.Store = settings.Named(issuer.Store, cfg.Settings.Store)
 		}
 	}
-	answer := func(s store.Store) error { return do(client.InProcess(serverOf(s, cfg).Handler())) }
+	answerWith := func(s store.Store, f *api.Following) error {
+		return do(client.InProcess(serverOf(s, cfg, f).Handler()))
+	}
+	answer := func(s store.Store) error { return answerWith(s, nil) }
 	if a.storeless {
 		return answer(nil)
 	}
 	at := cfg.Settings.Store
-	if a.write && !a.create {
+	follow := a.follow && at.Shared()
+	if (a.write || follow) && !a.create {
 		switch exists, err := drivers.Exists(ctx, at); {
 		case err != nil:
 			return err
@@ -145,8 +149,11 @@ func (e *Env) InProcess(ctx context.Context, cfg *config.Config, a Access, do fu
 			return fmt.Errorf("store %s: %w; no daemon has run here yet: start evrun serve", at, store.ErrNotFound)
 		}
 	}
-	if a.write {
-		return e.withStore(ctx, cfg, answer)
+	switch {
+	case follow:
+		return e.followedStore(ctx, cfg, answerWith)
+	case a.write:
+		return drivers.With(ctx, at, e.storeOptions(cfg), answer)
 	}
 	s, err := drivers.OpenReader(ctx, at)
 	switch {
@@ -159,8 +166,8 @@ func (e *Env) InProcess(ctx context.Context, cfg *config.Config, a Access, do fu
 	return answer(s)
 }
 
-// serverOf answers by a store that no daemon of this process has; nil: by the wiring alone.
-func serverOf(s store.Store, cfg *config.Config) *api.Server {
+// serverOf answers by a store that no daemon of this process has; nil: by the wiring alone. f is nil if it can't follow.
+func serverOf(s store.Store, cfg *config.Config, f *api.Following) *api.Server {
 	em := daemon.NewEmitter(s, cfg)
 	id := "nostore"
 	if s != nil {
@@ -169,7 +176,7 @@ func serverOf(s store.Store, cfg *config.Config) *api.Server {
 	tokens := access.NewTokens()
 	tokens.Set(access.File, cfg.Wiring.Tokens)
 	return api.NewServer(api.Options{
-		Store: s, Emitter: em, Tokens: tokens, Version: Version(),
+		Store: s, Emitter: em, Tokens: tokens, Version: Version(), Following: f,
 		Handlers:  &tasks.Stored{Store: s, Emitter: em, Handlers: cfg.Wiring.Handlers},
 		Schedules: &schedule.Stored{Store: s, Emitter: em, Entries: cfg.Wiring.Schedules},
 		Explain: func(ev *events.Event) explain.Report {
@@ -185,9 +192,9 @@ func serverOf(s store.Store, cfg *config.Config) *api.Server {
 	})
 }
 
-// withStore opens the store for writing while do runs.
-func (e *Env) withStore(ctx context.Context, cfg *config.Config, do func(store.Store) error) error {
-	return drivers.With(ctx, cfg.Settings.Store, drivers.Options{
+// storeOptions are those of a store that is opened for writing without a daemon.
+func (e *Env) storeOptions(cfg *config.Config) drivers.Options {
+	return drivers.Options{
 		Options: store.Options{Unattended: true, MaxData: cfg.Settings.Server.MaxEvent, Warn: func(note string) { e.Note("store: %s", note) }},
-	}, do)
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"evrun/cmd/api/client"
 	"evrun/cmd/api/shape"
 	"evrun/cmd/cli"
+	"evrun/cmd/config"
 	"evrun/cmd/config/settings"
 	"evrun/cmd/drivers"
 	"evrun/cmd/output"
@@ -101,19 +102,22 @@ func Run(ctx context.Context, e *cli.Env, o Options) error {
 		}
 		return err
 	}
-	return t.follow(ctx, cli.ClientOf(cfg), cfg.Settings.Store)
+	return t.follow(ctx, cfg)
 }
 
 // lookAgain is how often a tail without a daemon reads the store, and tries to connect.
 const lookAgain = 250 * time.Millisecond
 
-// follow streams from the daemon, and reads the store while none runs. It returns when ctx ends or the output breaks.
-func (t *tail) follow(ctx context.Context, c *client.Client, at settings.Store) error {
-	said := false
-	for {
-		var out *writeError
-		err := c.Stream(ctx, t.query(), func() error {
-			if said {
+// follow streams from the daemon. Without one it follows a shared store by itself, and reads another one until a daemon runs. It returns when ctx ends or
+// the output breaks.
+func (t *tail) follow(ctx context.Context, cfg *config.Config) error {
+	at, said := cfg.Settings.Store, false
+	stream := func(c *client.Client, here bool) error {
+		return c.Stream(ctx, t.query(), func() error {
+			switch {
+			case !here:
+				t.Note("no daemon is running here: following %s", at)
+			case said:
 				t.Note("a daemon runs: following it")
 			}
 			if said = false; t.started && t.filter.runs {
@@ -122,6 +126,13 @@ func (t *tail) follow(ctx context.Context, c *client.Client, at settings.Store) 
 			}
 			return nil
 		}, t.item)
+	}
+	for {
+		var out *writeError
+		err := stream(cli.ClientOf(cfg), true)
+		if errors.Is(err, api.ErrNoDaemon) && at.Shared() { // who may not write to the store goes on below
+			err = t.InProcess(ctx, cfg, cli.FollowsStore, func(c *client.Client) error { return stream(c, false) })
+		}
 		var p *api.Problem
 		var refused *client.ConnectError
 		switch {

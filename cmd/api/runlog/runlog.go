@@ -22,8 +22,8 @@ import (
 // Log sends the log of a run.
 type Log struct {
 	Store    store.Store
-	Runner   *tasks.Runner              // of the daemon; nil: the run can't be followed
-	Commits  *events.Feed[store.Commit] // of the daemon
+	Runner   *tasks.Runner              // of the daemon; nil: what an attempt prints is sent when it has ended
+	Commits  *events.Feed[store.Commit] // of the store; nil: the run can't be followed
 	Attempts func(context.Context, store.AttemptQuery) ([]store.Attempt, error)
 	Told     func(context.Context, store.Run) shape.Run // the shape of a run
 	W        http.ResponseWriter
@@ -121,9 +121,16 @@ func (l *Log) follow(ctx context.Context) error {
 	beat := time.NewTicker(followBeat)
 	defer beat.Stop()
 	for {
-		begun, leave := runner.AwaitPrinting(l.ID) // before the run is read, so that nothing is missed
+		var begun <-chan struct{}
+		var p tasks.Printing
+		leave, prints := func() {}, false
+		if runner != nil {
+			begun, leave = runner.AwaitPrinting(l.ID) // before the run is read, so that nothing is missed
+		}
 		ended, err := l.past(ctx)
-		p, prints := runner.Printing(l.ID)
+		if runner != nil {
+			p, prints = runner.Printing(l.ID)
+		}
 		switch {
 		case err != nil || ended:
 		case prints && p.Attempt >= l.From && p.Attempt > l.live:
@@ -163,10 +170,17 @@ func (l *Log) past(ctx context.Context) (ended bool, err error) {
 	return false, l.flush.Flush()
 }
 
-// wait waits until an attempt begins or the run changes.
+// lookAgain is how often a run is read when no commit has reported it: another daemon may have changed it, whose report was lost.
+const lookAgain = time.Second
+
+// wait waits until an attempt begins or the run changes, or may have.
 func (l *Log) wait(ctx context.Context, begun <-chan struct{}, changes *events.Subscription[store.Commit], beat <-chan time.Time) error {
+	again := time.NewTimer(lookAgain)
+	defer again.Stop()
 	for {
 		select {
+		case <-again.C:
+			return nil
 		case <-begun:
 			return nil
 		case c, ok := <-changes.C():
