@@ -14,6 +14,13 @@ import (
 // evrun runs a command in a directory, and returns its standard output. It must end with the code.
 func (w *world) evrun(dir string, code int, args ...string) string {
 	w.t.Helper()
+	out, _ := w.evrunSays(dir, code, args...)
+	return out
+}
+
+// evrunSays is evrun with what was printed on the standard error, too.
+func (w *world) evrunSays(dir string, code int, args ...string) (out, said string) {
+	w.t.Helper()
 	bin, err := os.Executable()
 	if err != nil {
 		w.t.Fatal(err)
@@ -25,12 +32,12 @@ func (w *world) evrun(dir string, code int, args ...string) string {
 		}
 	}
 	cmd := exec.Command(link, args...)
-	var out, errOut bytes.Buffer
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &errOut
+	var printed, errors bytes.Buffer
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &printed, &errors
 	if err := cmd.Run(); cmd.ProcessState.ExitCode() != code {
-		w.t.Errorf("evrun %s: %v\n%s%s", strings.Join(args, " "), err, out.String(), errOut.String())
+		w.t.Errorf("evrun %s: %v\n%s%s", strings.Join(args, " "), err, printed.String(), errors.String())
 	}
-	return out.String()
+	return printed.String(), errors.String()
 }
 
 // lines reads NDJSON.
