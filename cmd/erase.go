@@ -29,9 +29,10 @@ edited copies. Of an event go its data, subject, extensions, correlationid and c
 these events inserted, or whose e-mail address is the subject of one of them. Dead and cancelled runs are dropped, since nothing is left to repeat.
 
 What stays: seq, id, source, type and times, so that the event is still known as accepted, with erasedat. An id or a source that names a person stays, too. What
-caused a selected event stays as it is, unless it is selected itself. The data is overwritten in the store's file, its unused space and its log.
-Copies elsewhere stay: backups, files of --rejects, tables of your own, what handlers have sent, and text of earlier conditions in the audit trail. What a run on
-a burst (debounce with collect: all) printed and published goes with the burst's last event, which has that run: select that one, too.
+caused a selected event stays as it is, unless it is selected itself. The data is overwritten in a SQLite file, its unused space and its log; PostgreSQL vacuums
+old versions of its rows. Copies elsewhere stay: backups, the archive of a server's log, files of --rejects, tables of your own, what handlers have sent, and text
+of earlier conditions in the audit trail. What a run on a burst (debounce with collect: all) printed and published goes with the burst's last event, which has
+that run: select that one, too.
 
 An event is left alone while a run on it, or on what carries its data, has not ended or waits for its handler: cancel it, or wait, and erase again. The selection
 is counted first, and on a terminal you are asked; elsewhere --yes is needed. It is not stored: the audit trail says who erased how many events, and not

@@ -39,7 +39,7 @@ With OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 it sends spans of events 
 		RunE:              func(c *cobra.Command, _ []string) error { return runServe(c.Context(), e, serving{load: e.Load}) },
 	}
 	f := c.Flags()
-	f.String("store", "", "the SQLite `FILE` (over the wiring file's store)")
+	f.String("store", "", "the SQLite `FILE`, or the URL of a PostgreSQL database (over the wiring file's store)")
 	f.String("socket", "", "the control socket (over server.socket)")
 	f.String("listen", "", "the TCP `ADDRESS`, such as 127.0.0.1:7770 (over server.listen)")
 	f.String("log-level", "", "debug, info, warn or error (over log.level)")

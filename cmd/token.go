@@ -22,8 +22,8 @@ func newTokenCmd(e *cli.Env) *cobra.Command {
 		Use:   "token",
 		Short: "Make, list and revoke tokens, which programs need for the TCP port",
 		Long: `Requests to the TCP port (server.listen) need a token, as the header "Authorization: Bearer TOKEN"; only hooks, /healthz and /readyz need none.
-The owner's is in a file beside the store with its name (evrun.token for evrun.db), which the first start with a TCP port makes, and allows
-everything. Others are made here, or in the wiring file under server.tokens.
+The owner's is in a file beside the store with its name (evrun.token for evrun.db), or beside the socket where daemons share a PostgreSQL store. The first
+start with a TCP port makes it, and it allows everything. Others are made here, or in the wiring file under server.tokens.
 
 Rights: read sees what is stored; operate also steps in (retry, cancel, pause, replay, …); admin does everything, also erase, prune and make tokens; emit publishes
 events, and "emit github.>" those of a pattern. On the socket nobody needs a token: its mode decides who may connect.`,

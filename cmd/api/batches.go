@@ -16,19 +16,7 @@ import (
 )
 
 // batchOf returns the shape of a batch.
-func (s *Server) batchOf(b store.Batch) Batch {
-	shape := Batch{
-		ID: b.ID, Action: b.Action, State: BatchStopped, By: b.By, Total: b.Total, Done: b.Done, Changed: b.Changed, LeftAlone: b.Done - b.Changed, Failed: batches.Failed(b),
-		StartedAt: shape.TimeOf(b.StartedAt), ChangedAt: shape.TimeOf(b.ChangedAt), EndedAt: shape.TimeOf(b.EndedAt), Request: b.Details,
-	}
-	switch {
-	case !b.EndedAt.IsZero(), b.ID == "":
-		shape.State, shape.LeftAlone = BatchEnded, b.Total-b.Changed
-	case s.actions.Running(b.ID):
-		shape.State = BatchRunning
-	}
-	return shape
-}
+func (s *Server) batchOf(b store.Batch) Batch { return shape.BatchOf(b, s.actions.Running(b.ID)) }
 
 func (s *Server) listBatches(r *http.Request, _ none) (shape.BatchList, error) {
 	all, err := s.o.Store.Batches(r.Context())

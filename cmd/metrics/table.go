@@ -110,8 +110,8 @@ var (
 	commitSize  = declare(histogram, "evrun_store_commit_writes", "How many events, attempts and results a transaction wrote. Many: the store is under load, and one write to the disk serves all of them.")
 	writeErrors = declare(counter, "evrun_store_write_failures_total",
 		"Transactions that failed and wrote nothing, by reason: full (no space), busy (another program holds the store), other (an error of a write itself, such as a refused event).", "reason")
-	storeBytes    = declare(gauge, "evrun_store_file_bytes", "The size of the store's file, without its log.")
-	freeBytes     = declare(gauge, "evrun_store_free_bytes", "Unused pages of the store's file: new data goes there first, and the file does not grow.")
+	storeBytes    = declare(gauge, "evrun_store_file_bytes", "The size of the store's file, without its log; with PostgreSQL, of its tables and indexes.")
+	freeBytes     = declare(gauge, "evrun_store_free_bytes", "Unused pages of the store's file: new data goes there first, and the file does not grow. With PostgreSQL it is an estimate.")
 	oldestEvent   = declare(gauge, "evrun_store_oldest_event_timestamp_seconds", "When the oldest event that is kept was accepted, in seconds since 1970. Absent while there is none.")
 	diskFree      = declare(gauge, "evrun_store_disk_free_bytes", "What is free for evrun on the file system of the store. Without space nothing is accepted. Not on all systems.")
 	walBytes      = declare(gauge, "evrun_store_wal_bytes", "The size of the store's write-ahead log. It stays at a few megabytes, unless something reads the store for long.")

@@ -13,7 +13,7 @@ type Column struct{ Name, Type, Doc string }
 func tables(s Sources) (string, error) {
 	var p page
 	p.heading(1, "SQL tables")
-	p.line("What is in the store, `evrun.db`, for the kind [sql](kinds.md#sql) and for looking around with `sqlite3 -readonly evrun.db`. Statements may read all of evrun's tables and write")
+	p.line("What is in the store, for the kind [sql](kinds.md#sql) and for looking around with `sqlite3 -readonly evrun.db`. With a PostgreSQL store, the tables are in its schema `evrun`. Statements may read all of evrun's tables and write")
 	p.line("tables of your own, which `migrate` makes.\n")
 	p.line("The views `events_view` and `runs_view` are for people: their names are those of the [JSON](json.md), and their times can be read and compared. In the tables, times are")
 	p.line("microseconds since 1970. The last users, with the events that brought them:\n")

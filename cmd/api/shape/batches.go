@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"evrun/events"
+	"evrun/store"
 	"evrun/tasks/batches"
 )
 
@@ -61,4 +62,19 @@ type Batch struct {
 	ChangedAt *time.Time      `json:"changed_at,omitempty"`
 	EndedAt   *time.Time      `json:"ended_at,omitempty"`
 	Problem   *Problem        `json:"problem,omitempty"` // why it was stopped; in the last line of an answer
+}
+
+// BatchOf returns the shape of a batch. running: it is being done in this process.
+func BatchOf(b store.Batch, running bool) Batch {
+	shape := Batch{
+		ID: b.ID, Action: b.Action, State: BatchStopped, By: b.By, Total: b.Total, Done: b.Done, Changed: b.Changed, LeftAlone: b.Done - b.Changed, Failed: batches.Failed(b),
+		StartedAt: TimeOf(b.StartedAt), ChangedAt: TimeOf(b.ChangedAt), EndedAt: TimeOf(b.EndedAt), Request: b.Details,
+	}
+	switch {
+	case !b.EndedAt.IsZero(), b.ID == "":
+		shape.State, shape.LeftAlone = BatchEnded, b.Total-b.Changed
+	case running:
+		shape.State = BatchRunning
+	}
+	return shape
 }
