@@ -77,18 +77,45 @@ func isAddress(text string) bool {
 	return strings.HasPrefix(text, "postgres:") || strings.HasPrefix(text, "postgresql:")
 }
 
-// passwords finds the passwords in URLs of databases: between user and host, up to the last @ before the host, and in parameters.
-var passwords = regexp.MustCompile(`(postgres(?:ql)?://[^:@/?\s]*:)[^/?#\s]*(@)|([?&](?:password|sslpassword)=)[^&#\s'"]*`)
+var (
+	// addresses finds URLs of databases that may have a password between user and host.
+	addresses = regexp.MustCompile("postgres(?:ql)?://[^:@/?#\\s]*:[^\\s\"`]*")
+	// parts finds the user, and the password up to the last @ before the parameters.
+	parts = regexp.MustCompile(`^([^:]*://[^:]*:)[^?]*(@)`)
+	// unclear does so where the password has characters that end it in a URL.
+	unclear = regexp.MustCompile(`^([^:]*://[^:]*:).*(@)`)
+	// named finds passwords in parameters, and in keywords as libpq knows them beside URLs.
+	named = regexp.MustCompile(`((?:^|[?&\s'"])(?:password|sslpassword)\s*=\s*)[^&#\s'"]*`)
+	// keywords is what is written in place of a URL.
+	keywords = regexp.MustCompile(`(?:^|\s)(?:host|hostaddr|port|user|dbname|password|service)\s*=`)
+)
 
-// Redact removes the passwords from a text with URLs of databases.
+// Redact removes the passwords from a text with addresses of databases, also from those that are not valid.
 func Redact(text string) string {
-	if !strings.Contains(text, "postgres") {
-		return text
+	known := strings.Contains(text, "postgres")
+	if known {
+		text = addresses.ReplaceAllStringFunc(text, func(address string) string {
+			ends := parts
+			u, err := url.Parse(address)
+			if err != nil && !strings.Contains(address, ",") || err == nil && halved(u) {
+				ends = unclear
+			}
+			return ends.ReplaceAllString(address, "$1***$2")
+		})
 	}
-	return passwords.ReplaceAllString(text, "$1$3***$2")
+	if known || keywords.MatchString(text) {
+		text = named.ReplaceAllString(text, "$1***")
+	}
+	return text
 }
 
-// Password returns the passwords that are in the URL, to be kept out of logs.
+// halved reports whether a password with a ? in it was cut there.
+func halved(u *url.URL) bool {
+	name, _, _ := strings.Cut(u.RawQuery, "=")
+	return strings.Contains(name, "@")
+}
+
+// passwords returns the passwords that are in the URL, to be kept out of logs.
 func (s Store) passwords() (list []string) {
 	u, err := url.Parse(s.Address)
 	if err != nil {
@@ -134,8 +161,8 @@ func checkAddress(text string) *fault.Fault {
 	switch {
 	case err != nil && strings.Contains(text, ","):
 		return fault.New("the URL of the database is not valid").Hinting("write several hosts as postgres://user@host1:5432,host2:5432/evrun: the last one needs a port, if another has one")
-	case err != nil:
-		return fault.New("the URL of the database is not valid").Hinting("write it as postgres://user@host/evrun; special characters of a user or a password are written as %%XX: @ as %%40, / as %%2F, # as %%23")
+	case err != nil || halved(u):
+		return fault.New("the URL of the database is not valid").Hinting("write it as postgres://user@host/evrun; special characters of a user or a password are written as %%XX: @ as %%40, / as %%2F, ? as %%3F, # as %%23")
 	case u.Opaque != "":
 		return fault.New("%s is not the URL of a database", fault.Quote(Redact(text))).Hinting("write it as postgres://user@host/evrun")
 	case u.Fragment != "":
@@ -171,6 +198,11 @@ func unknownHint(name string) string {
 	return "it can have " + fault.And(known)
 }
 
+// keywordsFault is for an address in libpq's other spelling: as a path, it would make a file whose name has the password.
+func keywordsFault() *fault.Fault {
+	return fault.New("the address of the database is written in keywords").Hinting("write it as a URL: postgres://user@host:5432/evrun?passfile=pgpass")
+}
+
 // storePath is the place of the store.
 type storePath string
 
@@ -184,6 +216,8 @@ func (p *storePath) DecodeField(value any, at *fields.At) {
 			return
 		}
 		*p = storePath(text)
+	case keywords.MatchString(text):
+		at.Refuse(keywordsFault())
 	case text == ":memory:", strings.HasPrefix(text, "file:"), strings.Contains(text, "://"):
 		at.Refuse(fault.New("%s is not a file path", fault.Quote(text)).Hinting("name a file: evrun.db, or a PostgreSQL database: postgres://user@host/evrun"))
 	default:
@@ -243,6 +277,9 @@ func Place(text string) (Store, error) {
 			return Store{}, f
 		}
 		return Store{Address: text}, nil
+	}
+	if keywords.MatchString(text) {
+		return Store{}, keywordsFault()
 	}
 	if text == "" || strings.HasPrefix(text, "file:") || strings.Contains(text, "://") {
 		return Store{}, fault.New("%s is not a file path", fault.Quote(text)).Hinting("name a file: copy.db, or a PostgreSQL database: postgres://user@host/evrun")

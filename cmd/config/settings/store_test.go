@@ -16,6 +16,14 @@ func TestPasswordsOfDatabasesAreNotPrinted(t *testing.T) {
 		"postgres://e@db1/evrun?port=5433&password=secret": "postgres://e@db1/evrun?port=5433&password=***",
 		"postgres:///evrun?host=/run&sslpassword=secret":   "postgres:///evrun?host=/run&sslpassword=***",
 		"postgres://e@db1:5432/evrun":                      "postgres://e@db1:5432/evrun",
+		"postgres://db1:5432/evrun?user=a@b":               "postgres://db1:5432/evrun?user=a@b",
+		"postgres://e:sec/ret@db1/evrun":                   "postgres://e:***@db1/evrun",
+		"postgres://e:12/secret@db1/evrun":                 "postgres://e:***@db1/evrun",
+		"postgres://e:sec?ret@db1/evrun":                   "postgres://e:***@db1/evrun",
+		"postgres://e:sec@?ret@db1/evrun":                  "postgres://e:***@db1/evrun",
+		"postgres://e:12?secret@db1/evrun":                 "postgres://e:***@db1/evrun",
+		"postgres://e:sec#ret@db1/evrun":                   "postgres://e:***@db1/evrun",
+		"postgres://e:sec%zret@db1/evrun":                  "postgres://e:***@db1/evrun",
 	} {
 		if got := (Store{Address: address}).String(); got != want {
 			t.Errorf("%s: %s, not %s", address, got, want)
@@ -74,6 +82,16 @@ func TestAPlaceIsFoundAgain(t *testing.T) {
 		t.Error(got)
 	}
 	if got := PlaceIn("/etc/evrun", "a/../b.db"); got != "/etc/evrun/b.db" {
+		t.Error(got)
+	}
+}
+
+func TestKeywordsAreNoFile(t *testing.T) {
+	const text = "host=db1 user=evrun password=secret dbname=evrun"
+	if s, err := Place(text); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("%v, %v", s, err)
+	}
+	if got := Redact("store: " + text); got != "store: host=db1 user=evrun password=*** dbname=evrun" {
 		t.Error(got)
 	}
 }
