@@ -42,3 +42,21 @@ var (
 	// ErrNotStore: the file is not a database, or not one of evrun.
 	ErrNotStore = errors.New("not an evrun database")
 )
+
+// OpenError says why a store on a server can't be opened. If that may pass, it is [ErrBusy], too.
+type OpenError struct {
+	Err    error
+	Hint   string // what to do
+	Passes bool   // the server is not there: nothing that must be changed here is known
+}
+
+// Error implements error.
+func (e *OpenError) Error() string { return e.Err.Error() }
+
+// Unwrap makes it [ErrBusy] as well, if it passes.
+func (e *OpenError) Unwrap() []error {
+	if e.Passes {
+		return []error{e.Err, ErrBusy}
+	}
+	return []error{e.Err}
+}

@@ -49,8 +49,8 @@ var ExitCodes = []ExitCode{
 	{ExitRefused, "some lines were refused"},
 	{ExitNoHandler, "no handler matched (with --wait, --dry-run, and explain)"},
 	{ExitNoDaemon, "no daemon reachable"},
-	{ExitTryAgain, "the daemon can't take it now (try again)"},
-	{ExitConfig, "the wiring file is wrong"},
+	{ExitTryAgain, "the daemon or its database can't take it now (try again)"},
+	{ExitConfig, "the wiring file is wrong, or the database that it names does not let evrun in"},
 	{ExitTimeout, "--wait ran out of time"},
 	{ExitInterrupted, "interrupted"},
 }
@@ -103,6 +103,7 @@ func (e *Env) Code(ctx context.Context, err error) int {
 	var refused *emitter.RefusedError
 	var unreachable *client.ConnectError
 	var listening *sockets.Error
+	var opening *store.OpenError
 	switch {
 	case errors.As(err, &ex):
 		return ex.Code
@@ -112,7 +113,7 @@ func (e *Env) Code(ctx context.Context, err error) int {
 		return 0 // the reader has read all that it wants
 	case errors.Is(context.Cause(ctx), stopping.ErrInterrupted) && errors.Is(err, context.Canceled):
 		return ExitInterrupted
-	case errors.As(err, &faults), errors.As(err, &listening) && listening.File:
+	case errors.As(err, &faults), errors.As(err, &listening) && listening.File, errors.As(err, &opening) && !opening.Passes:
 		return ExitConfig
 	case errors.As(err, &refused):
 		return ExitUsage
@@ -174,7 +175,10 @@ func hintFor(err error) string {
 	var untrusted *files.Error
 	var listening *sockets.Error
 	var unreachable *client.ConnectError
+	var opening *store.OpenError
 	switch {
+	case errors.As(err, &opening):
+		return opening.Hint
 	case errors.As(err, &unreachable):
 		return unreachable.Hint
 	case errors.As(err, &untrusted):

@@ -119,7 +119,7 @@ func New(ctx context.Context, cfg *config.Config, o Options) (_ *Daemon, err err
 		}
 	}
 	opt := d.storeOptions()
-	if d.store, err = openStore(ctx, cfg, opt, d.control == nil); err != nil {
+	if d.store, err = openStore(ctx, cfg, opt, d.control == nil, d.log); err != nil {
 		return nil, err
 	}
 	d.makeSpans()
@@ -220,15 +220,27 @@ func (d *Daemon) endLeftovers(ctx context.Context) {
 	}
 }
 
-// openStoreFor is how long a start waits for a command without a daemon that is writing to the store.
-const openStoreFor = 3 * time.Second
+const (
+	// openStoreFor is how long a start waits for a command without a daemon that is writing to the store.
+	openStoreFor = 3 * time.Second
+	// awaitServerFor is how long a start waits for the server that has the store. After it, who started evrun starts it again: that takes so long that
+	// systemd does not give up (StartLimitBurst in StartLimitIntervalSec of evrun's unit).
+	awaitServerFor = time.Minute
+)
 
 // openStore opens the store. With ask, the process that answers at the socket is a daemon that has it, and keeps it.
-func openStore(ctx context.Context, cfg *config.Config, opt StoreOptions, ask bool) (store.Store, error) {
-	deadline := time.Now().Add(openStoreFor)
+func openStore(ctx context.Context, cfg *config.Config, opt StoreOptions, ask bool, log *slog.Logger) (store.Store, error) {
+	began, said := time.Now(), false
 	for {
 		s, err := drivers.Open(ctx, cfg.Settings.Store, opt)
-		if err == nil || !errors.Is(err, store.ErrLocked) || time.Now().After(deadline) {
+		opening, ok := errors.AsType[*store.OpenError](err)
+		switch waited := time.Since(began); {
+		case ok && opening.Passes && waited < awaitServerFor:
+			if !said {
+				log.Warn("waiting for the database", "error", err, "for", awaitServerFor, "hint", opening.Hint)
+				said = true
+			}
+		case err == nil || !errors.Is(err, store.ErrLocked) || waited > openStoreFor:
 			return s, err
 		}
 		if ask && client.New(cfg.Settings.Server.Socket, cfg.Path, cfg.Settings.Own()).Ping(ctx) == nil {

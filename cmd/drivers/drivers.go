@@ -11,6 +11,7 @@ import (
 	"evrun/cmd/config/settings"
 	"evrun/store"
 	"evrun/store/postgres"
+	"evrun/store/postgres/conn"
 	"evrun/store/sqlite"
 	"evrun/store/sqlite/database"
 )
@@ -47,7 +48,7 @@ func Open(ctx context.Context, s settings.Store, opt Options) (store.Store, erro
 func opened(s settings.Store) func(*postgres.Store, error) (store.Store, error) {
 	return func(open *postgres.Store, err error) (store.Store, error) {
 		if err != nil {
-			return nil, fmt.Errorf("open store %s: %w", s, err)
+			return nil, fmt.Errorf("open store %s: %w", s, conn.Opening(err))
 		}
 		return open, nil
 	}
@@ -94,7 +95,7 @@ func Exists(ctx context.Context, s settings.Store) (bool, error) {
 	if s.Shared() {
 		exists, err := postgres.Exists(ctx, s.Address)
 		if err != nil {
-			err = fmt.Errorf("store %s: %w", s, err)
+			err = fmt.Errorf("store %s: %w", s, conn.Opening(err))
 		}
 		return exists, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"evrun/cmd/config/settings"
@@ -62,5 +63,13 @@ func TestAScratchDatabaseGoes(t *testing.T) {
 	}
 	if exists, err := Exists(t.Context(), at); err != nil || exists {
 		t.Errorf("the other database was used: %v, %v", exists, err)
+	}
+}
+
+// Who names a database that does not let evrun in learns that waiting is of no use.
+func TestADatabaseThatIsNotThere(t *testing.T) {
+	_, err := Open(t.Context(), settings.Store{Address: strings.Replace(postgrestest.Database(t), "/test", "/no", 1)}, Options{})
+	if opening, ok := errors.AsType[*store.OpenError](err); !ok || opening.Passes || !strings.Contains(opening.Hint, "CREATE DATABASE") {
+		t.Errorf("%v", err)
 	}
 }

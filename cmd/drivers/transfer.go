@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"evrun/cmd/config/settings"
+	"evrun/store/postgres/conn"
 	pg "evrun/store/postgres/transfer"
 	lite "evrun/store/sqlite/transfer"
 	"evrun/store/transfer"
@@ -15,7 +16,7 @@ func Source(ctx context.Context, s settings.Store) (transfer.Source, error) {
 	if s.Shared() {
 		open, err := pg.OpenSource(ctx, s.Address)
 		if err != nil {
-			return nil, fmt.Errorf("open store %s: %w", s, err)
+			return nil, fmt.Errorf("open store %s: %w", s, conn.Opening(err))
 		}
 		return open, nil
 	}
@@ -31,7 +32,7 @@ func Target(ctx context.Context, s settings.Store) (transfer.Target, error) {
 	if s.Shared() {
 		open, err := pg.OpenTarget(ctx, s.Address)
 		if err != nil {
-			return nil, fmt.Errorf("open %s: %w", s, err)
+			return nil, fmt.Errorf("open %s: %w", s, conn.Opening(err))
 		}
 		return open, nil
 	}

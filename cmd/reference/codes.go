@@ -13,7 +13,7 @@ var more = map[int]string{
 	cli.ExitRefused:     "Of `emit --ndjson`, `emit --csv` and `users import`: each refused line is named, and `--rejects FILE` has them.",
 	cli.ExitNoHandler:   "With `--wait` the event was accepted all the same.",
 	cli.ExitNoDaemon:    "The command needs one: start it with `evrun serve`. Or you may not use its socket.",
-	cli.ExitTryAgain:    "The disk or the log is full, evrun is stopping, or another daemon has the store.",
+	cli.ExitTryAgain:    "The disk or the log is full, evrun is stopping, or another daemon has the store, or its database does not answer.",
 	cli.ExitConfig:      "All errors are printed, each with its line and a hint. Nothing was opened.",
 	cli.ExitTimeout:     "The event was accepted, and its runs go on.",
 	cli.ExitInterrupted: "Ctrl-C or SIGTERM ended a command, or a second one ended the daemon at once. A daemon that stops after the first one exits with 0.",

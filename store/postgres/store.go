@@ -82,6 +82,9 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 		return nil, err
 	}
 	defer c.Close(ctx)
+	if err := conn.Fit(c); err != nil {
+		return nil, err
+	}
 	if err := checkup.Pooled(ctx, c, config.ConnConfig); err != nil {
 		return nil, err
 	}

@@ -7,12 +7,14 @@ package checkup
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"evrun/store"
 	"evrun/store/postgres/conn"
 )
 
@@ -44,7 +46,12 @@ func Examine(ctx context.Context, address string) []Finding {
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec // nothing that a pooler could lose
 	c, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return []Finding{{Check: "server", Level: Error, Text: err.Error(), Hint: "check the address, the password and that the server is up"}}
+		err = conn.Opening(err)
+		found := Finding{Check: "server", Level: Error, Text: err.Error()}
+		if opening, ok := errors.AsType[*store.OpenError](err); ok {
+			found.Hint = opening.Hint
+		}
+		return []Finding{found}
 	}
 	defer c.Close(context.WithoutCancel(ctx))
 	x := &examination{ctx: ctx, c: c, each: conn.PerDaemon(pool.MaxConns)}

@@ -49,7 +49,7 @@ func connect(ctx context.Context, address string) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkup.Pooled(ctx, c, config); err != nil {
+	if err := errors.Join(conn.Fit(c), checkup.Pooled(ctx, c, config)); err != nil {
 		return nil, errors.Join(err, c.Close(ctx))
 	}
 	_, err = c.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'; SET statement_timeout = 0; SET lock_timeout = '10s'; SET idle_in_transaction_session_timeout = 0; SET enable_sort = off; SET jit = off;
