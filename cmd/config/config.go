@@ -37,10 +37,7 @@
 package config
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -71,20 +68,10 @@ type Config struct {
 	Included []string
 	// Inputs are all files that were read: these, and the schemas.
 	Inputs *include.Inputs
+	// Digest identifies what the wiring does: all but the settings that a machine may have of its own, layout, and comments. Files that it names count.
+	Digest string
 	// Secrets has the values of env() and file(). They must not appear in logs and errors.
 	Secrets *expression.Secrets
-}
-
-// Digest identifies the texts that the wiring is made of: those of the wiring file and of all that it includes and names.
-func (c *Config) Digest() string {
-	if c.Inputs == nil {
-		return ""
-	}
-	h := sha256.New()
-	for _, s := range c.Inputs.Sources() {
-		fmt.Fprintf(h, "%d %s\n", len(s.Text), s.Text)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:5])
 }
 
 // Places returns the paths of the files that the wiring is made of, and of the directories in which more may appear.
@@ -191,6 +178,7 @@ func check(path, abs string, file include.File, o Options, wiring bool, in *incl
 		w.zone, _ = slots.LoadZone(c.Settings.Timezone) // it was checked
 		c.Included = w.include(root, file.Info)
 		c.Wiring = w.read()
+		c.Digest = w.digest(append(c.Included, c.Path)...)
 	}
 	w.note(file.Note)
 	if err := fail(); err != nil {

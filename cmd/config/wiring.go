@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -135,6 +136,20 @@ func (r *wiringReader) each(key string, read func(*yaml.Node)) {
 			read(n)
 		}
 	}
+}
+
+// digest identifies the wiring that these files have, on all machines that share a store.
+func (r *wiringReader) digest(files ...string) string {
+	h := sha256.New()
+	for _, root := range r.parts {
+		h.Write(appendVersion(nil, only(root, func(key string) bool { return key != "store" && key != "server" && key != "node" && key != "include" })))
+	}
+	for _, s := range r.inputs.Sources() {
+		if !slices.Contains(files, s.Path) {
+			h.Write(append(binary.AppendUvarint(nil, uint64(len(s.Text))), s.Text...))
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:5])
 }
 
 // dirVersion is the part of a version for the directory of the file that is read: in another directory, a relative path names another file.

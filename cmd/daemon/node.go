@@ -14,7 +14,7 @@ func (d *Daemon) node() *store.Node {
 		return nil
 	}
 	set := d.cfg.Settings.Node
-	n := &store.Node{Name: set.Name, Labels: set.Labels, Version: d.o.Version, Started: d.started, Wiring: d.cfg.Digest()}
+	n := &store.Node{Name: set.Name, Labels: set.Labels, Version: d.o.Version, Started: d.started, Wiring: d.cfg.Digest}
 	if n.Name == "" {
 		n.Name, _ = os.Hostname()
 	}

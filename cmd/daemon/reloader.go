@@ -233,7 +233,7 @@ func (r *reloader) swap(ctx context.Context, cfg *config.Config, done *api.Reloa
 	}
 	r.d.current.Store(cfg)
 	r.d.loaded.Store(&done.At)
-	if err := drivers.SetWiring(ctx, r.d.store, cfg.Digest()); err != nil {
+	if err := drivers.SetWiring(ctx, r.d.store, cfg.Digest); err != nil {
 		r.d.log.Warn("the other daemons still see the wiring from before in their status", "error", err)
 	}
 	return nil
