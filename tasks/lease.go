@@ -110,6 +110,7 @@ func (w *worker) recall(slots store.Slots) {
 
 // lose ends what the worker has of slots that another daemon may have.
 func (w *worker) lose(slots store.Slots) {
+	w.Lost(slots)
 	w.ungrant(slots)
 	w.asked &^= slots
 	w.marks = slices.DeleteFunc(w.marks, func(m store.Mark) bool { return m.Slots&slots != 0 })

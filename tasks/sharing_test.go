@@ -19,6 +19,7 @@ import (
 	"evrun/tasks/emission"
 	"evrun/tasks/emitter"
 	"evrun/tasks/expression"
+	"evrun/tasks/measure"
 	"evrun/tasks/taskstest"
 )
 
@@ -57,7 +58,7 @@ func share(t *testing.T, seed uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var attempts, lost atomic.Int64
+	var attempts, lost, counted atomic.Int64
 	chance := func(n int) bool { return rand.IntN(n) == 0 } // by any goroutine
 	outside := outsideFunc(func(ctx context.Context, _ *tasks.Delivery) (any, error) {
 		attempts.Add(1)
@@ -133,6 +134,7 @@ func share(t *testing.T, seed uint64) {
 			time.AfterFunc(10*time.Millisecond, func() { close(fed) })
 			wg.Wait()
 			n.bus.Close()
+			n.runner.EachMeasured(func(_ string, h *measure.Handler) { counted.Add(h.Lost.Load()) })
 		})
 		<-n.runner.Ready()
 	}
@@ -238,5 +240,8 @@ func share(t *testing.T, seed uint64) {
 		}
 	}
 	b.check(t, subjects)
+	if lost.Load() > 0 && counted.Load() == 0 {
+		t.Errorf("%d attempts were lost, and no slots", lost.Load())
+	}
 	t.Logf("%d events, %d moves, %d nodes, %d attempts outside, %d of them lost", total, b.moves, b.nodes, attempts.Load(), lost.Load())
 }

@@ -13,7 +13,7 @@ import (
 // watch gives the metrics their sources.
 func (d *Daemon) watch() {
 	d.metrics.Watch(metrics.Sources{
-		Version: d.o.Version, Revision: d.o.Revision,
+		Version: d.o.Version, Revision: d.o.Revision, Store: d.store.ID(),
 		Handlers: d.runner.Measures, Schedules: d.scheduler.States, Refused: d.emitter.Refused(), Server: d.server.Load, Denied: d.server.Denied(), Port: d.port, Hooks: d.server.Hooks(), Accepting: d.accepting,
 		Reloaded: d.reloader.lastRead, WAL: d.wal, Space: d.space, Retention: d.keeper.Status, Spans: d.spanCounts, Nodes: d.store.Nodes,
 	})

@@ -11,7 +11,7 @@ import (
 // Alert is a rule for Prometheus.
 type Alert struct {
 	Name        string `json:"alert"`
-	Expr        string `json:"expr"` // JOB is the name of the job that scrapes evrun
+	Expr        string `json:"expr"` // JOB is the name of the job that scrapes evrun, and OFSTORE gives a series the label of its daemon's store
 	For         string `json:"for"`
 	Severity    string `json:"severity"`    // critical: events are refused or lost sight of; warning: somebody should look within a day
 	Summary     string `json:"summary"`     // of one alert; may use its labels
@@ -35,26 +35,27 @@ var Alerts = []Alert{
 	},
 	{
 		Name: "EvrunStuck", For: "10m", Severity: "critical",
-		Expr: `(rate(evrun_store_commit_duration_seconds_count[10m]) == 0) and on (job, instance) (sum by (job, instance) (evrun_handler_backlog_events unless on (job, instance, handler) evrun_handler_paused == 1) > 0)` +
-			` and on (job, instance) (sum by (job, instance) (evrun_handler_runs{state="running"}) == 0)`,
-		Summary:     "evrun on {{ $labels.instance }} has accepted events and commits nothing",
-		Description: "Events wait for handlers that are not paused, no attempt is running, and nothing was written for 10 minutes. The disk or a statement holds the writer: look at the daemon's log, then restart it. What was accepted is kept.",
+		Expr: `(sum by (job, store) (rate(evrun_store_commit_duration_seconds_count[10m]) OFSTORE) == 0)` +
+			` and on (job, store) (max by (job, store) ((evrun_handler_backlog_events unless on (job, instance, handler) evrun_handler_paused == 1) OFSTORE) > 0)` +
+			` and on (job, store) (sum by (job, store) (evrun_handler_runs{state="running"} OFSTORE) == 0)`,
+		Summary:     "evrun has accepted events and commits nothing (job {{ $labels.job }}, store {{ $labels.store }})",
+		Description: "Events wait for handlers that are not paused, no attempt is running, and no daemon of the store has written anything for 10 minutes. The disk, the database or a statement holds the writer: look at the daemon's log, then restart it. What was accepted is kept.",
 	},
 	{
 		Name: "EvrunDeadRuns", For: "1m", Severity: "warning",
-		Expr:        `evrun_handler_runs{state="dead"} > 0`,
+		Expr:        `max by (job, store, handler) (evrun_handler_runs{state="dead"} OFSTORE) > 0`,
 		Summary:     "{{ $value }} runs of {{ $labels.handler }} are dead",
 		Description: "Their last attempt failed, and they stay until somebody acts: `evrun runs list --state dead --handler {{ $labels.handler }}` shows why, `evrun runs retry` and `evrun runs drop` end it.",
 	},
 	{
 		Name: "EvrunBacklogOld", For: "5m", Severity: "warning",
-		Expr:        `evrun_handler_backlog_oldest_seconds > 900 unless on (job, instance, handler) evrun_handler_paused == 1`,
+		Expr:        `max by (job, store, handler) ((evrun_handler_backlog_oldest_seconds unless on (job, instance, handler) evrun_handler_paused == 1) OFSTORE) > 900`,
 		Summary:     "{{ $labels.handler }} is {{ $value | humanizeDuration }} behind",
 		Description: "The oldest event that waits for it was accepted more than 15 minutes ago. Its attempts are slow or fail, or more comes than it can do: `evrun handlers show {{ $labels.handler }}`; a higher `concurrency` may help.",
 	},
 	{
 		Name: "EvrunHandlerPaused", For: "1h", Severity: "warning",
-		Expr:        `evrun_handler_backlog_events > 0 and on (job, instance, handler) evrun_handler_paused == 1`,
+		Expr:        `max by (job, store, handler) ((evrun_handler_backlog_events and on (job, instance, handler) evrun_handler_paused == 1) OFSTORE) > 0`,
 		Summary:     "{{ $labels.handler }} is paused, and {{ $value }} events wait for it",
 		Description: "It was paused, is disabled in the wiring file, or returned to it late. `evrun handlers show {{ $labels.handler }}` says who did it; `evrun handlers resume {{ $labels.handler }}` continues it.",
 	},
@@ -75,7 +76,7 @@ var Alerts = []Alert{
 	},
 	{
 		Name: "EvrunScheduleLate", For: "2m", Severity: "warning",
-		Expr:        `time() - evrun_schedule_next_slot_timestamp_seconds > 60`,
+		Expr:        `time() - max by (job, store, schedule) (evrun_schedule_next_slot_timestamp_seconds OFSTORE) > 60`,
 		Summary:     "{{ $labels.schedule }} is {{ $value | humanizeDuration }} late",
 		Description: "A slot is due and was not published. The store takes nothing, or the daemon hangs: `evrun schedules show {{ $labels.schedule }}` and the daemon's log.",
 	},
@@ -117,6 +118,9 @@ var Alerts = []Alert{
 	},
 }
 
+// ofStore gives each series of a daemon the label store. What several daemons say of the store that they share, such as its dead runs, counts once then.
+const ofStore = "* on (job, instance) group_left (store) evrun_store_info"
+
 // WriteAlerts writes the rules as a file for Prometheus' rule_files, or in JSON, one a line. job is the name of the job that scrapes evrun.
 func WriteAlerts(w io.Writer, job string, asJSON bool) error {
 	var b strings.Builder
@@ -124,7 +128,7 @@ func WriteAlerts(w io.Writer, job string, asJSON bool) error {
 		b.WriteString("# Alerts for evrun, written by: evrun metrics alerts\ngroups:\n  - name: evrun\n    rules:\n")
 	}
 	for _, a := range Alerts {
-		a.Expr = strings.ReplaceAll(a.Expr, "JOB", job)
+		a.Expr = strings.NewReplacer("JOB", job, "OFSTORE", ofStore).Replace(a.Expr)
 		if asJSON {
 			if err := events.WriteJSON(&b, a); err != nil {
 				return err

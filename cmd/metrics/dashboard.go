@@ -7,8 +7,8 @@ import (
 	"evrun/events"
 )
 
-// The panels of the dashboard. In their expressions, {} stands for the chosen jobs and instances, {h} for the chosen handlers, too, and RATE for the
-// interval of rates.
+// The panels of the dashboard. In their expressions, {} stands for the chosen jobs and instances, {h} for the chosen handlers, too, RATE for the
+// interval of rates, and OFSTORE gives a series the label of its daemon's store.
 
 type row struct {
 	title  string
@@ -28,11 +28,11 @@ type line struct{ legend, expr string }
 var dashboard = []row{
 	{"Is it well?", []panel{
 		{"Accepts events", "1: yes. 0: it starts, stops, or has no space.", "stat", "short", []line{{"{{instance}}", `evrun_ready{}`}}, -1},
-		{"Dead runs", "They stay until somebody retries or drops them: evrun runs list --state dead.", "stat", "short", []line{{"", `sum(evrun_handler_runs{h,state="dead"})`}}, 1},
+		{"Dead runs", "They stay until somebody retries or drops them: evrun runs list --state dead.", "stat", "short", []line{{"", `sum(max by (store, handler) (evrun_handler_runs{h,state="dead"} OFSTORE))`}}, 1},
 		{"Oldest event that waits", "Of handlers that are not paused.", "stat", "s", []line{{"", `max(evrun_handler_backlog_oldest_seconds{h} unless on (job, instance, handler) evrun_handler_paused{h} == 1)`}}, 900},
 		{"Refused in an hour", "All reasons but stopping.", "stat", "short", []line{{"", `sum(increase(evrun_events_refused_total{,reason!="stopping"}[1h]))`}}, 1},
 		{"Wiring file", "1: right. 0: refused, and the wiring from before goes on.", "stat", "short", []line{{"{{instance}}", `evrun_config_last_reload_successful{}`}}, -1},
-		{"Late schedules", "Their slot is due for more than a minute.", "stat", "short", []line{{"", `sum((time() - evrun_schedule_next_slot_timestamp_seconds{}) > bool 60) or vector(0)`}}, 1},
+		{"Late schedules", "Their slot is due for more than a minute.", "stat", "short", []line{{"", `sum((time() - max by (store, schedule) (evrun_schedule_next_slot_timestamp_seconds{} OFSTORE)) > bool 60) or vector(0)`}}, 1},
 		{"Version", "", "stat", "short", []line{{"{{version}}", `evrun_build_info{}`}}, 0},
 		{"Running since", "", "stat", "s", []line{{"{{instance}}", `time() - process_start_time_seconds{} * on (job, instance) group_left () evrun_build_info{}`}}, 0},
 	}},
@@ -54,9 +54,12 @@ var dashboard = []row{
 	{"Handlers", []panel{
 		{"Runs that ended", "Per second, by state.", "timeseries", "ops", []line{{"{{state}}", `sum by (state) (rate(evrun_handler_runs_total{h}[RATE]))`}}, 0},
 		{"Runs by handler", "", "timeseries", "ops", []line{{"{{handler}}", `sum by (handler) (rate(evrun_handler_runs_total{h}[RATE]))`}}, 0},
-		{"Events that wait", "", "timeseries", "short", []line{{"{{handler}}", `sum by (handler) (evrun_handler_backlog_events{h})`}}, 0},
+		{"Events that wait", "", "timeseries", "short", []line{{"{{handler}}", `sum by (handler) (max by (store, handler) (evrun_handler_backlog_events{h} OFSTORE))`}}, 0},
 		{"The oldest waits for", "", "timeseries", "s", []line{{"{{handler}}", `max by (handler) (evrun_handler_backlog_oldest_seconds{h})`}}, 0},
-		{"Unfinished and dead runs", "", "timeseries", "short", []line{{"{{handler}} {{state}}", `sum by (handler, state) (evrun_handler_runs{h}) > 0`}}, 0},
+		{"Unfinished and dead runs", "", "timeseries", "short", []line{
+			{"{{handler}} {{state}}", `sum by (handler, state) (evrun_handler_runs{h,state="running"}) > 0`},
+			{"{{handler}} {{state}}", `sum by (handler, state) (max by (store, handler, state) (evrun_handler_runs{h,state!="running"} OFSTORE)) > 0`},
+		}, 0},
 		{"Failed attempts", "Also those that were tried again, and those that are reported by the log alone.", "timeseries", "ops", []line{
 			{"{{handler}}", `sum by (handler) (rate(evrun_handler_attempts_failed_total{h}[RATE]))`}, {"unannounced", `sum(rate(evrun_dead_runs_unannounced_total{}[RATE]))`},
 		}, 0},
@@ -104,6 +107,7 @@ var dashboard = []row{
 		{"Daemons", "Those that share a PostgreSQL store, as each of them sees it.", "timeseries", "short", []line{{"{{instance}}", `evrun_nodes{}`}}, 0},
 		{"Slots", "A handler has 64; the daemon that has a slot runs the handler on its events.", "timeseries", "short", []line{{"{{handler}} {{instance}}", `evrun_handler_slots_held{h}`}}, 0},
 		{"Leads", "Who fires the schedules, and who prunes.", "timeseries", "short", []line{{"{{lead}} {{instance}}", `evrun_lead{}`}}, 0},
+		{"Lost slots", "Because a daemon could not renew its leases in time; another one may repeat the attempts.", "timeseries", "short", []line{{"{{handler}} {{instance}}", `increase(evrun_leases_lost_total{h}[RATE])`}}, 0},
 	}},
 	{"Schedules", []panel{
 		{"Published after its time by", "99 of 100 slots are published sooner.", "timeseries", "s", []line{{"all", `histogram_quantile(0.99, sum by (le) (rate(evrun_schedule_lateness_seconds_bucket{}[RATE])))`}}, 0},
@@ -117,7 +121,7 @@ var dashboard = []row{
 // text is the expression with its selectors.
 func (l line) text() string {
 	const chosen = `job=~"$job",instance=~"$instance"`
-	return strings.NewReplacer("{h}", "{"+chosen+`,handler=~"$handler"}`, "{h,", "{"+chosen+`,handler=~"$handler",`, "{}", "{"+chosen+"}", "{,", "{"+chosen+",",
+	return strings.NewReplacer("OFSTORE", ofStore+"{"+chosen+"}", "{h}", "{"+chosen+`,handler=~"$handler"}`, "{h,", "{"+chosen+`,handler=~"$handler",`, "{}", "{"+chosen+"}", "{,", "{"+chosen+",",
 		"RATE", "$__rate_interval").Replace(l.expr)
 }
 

@@ -40,6 +40,7 @@ import (
 // Sources are what a scrape reads. All are required, and called by one scrape at a time.
 type Sources struct {
 	Version, Revision string
+	Store             string // its id
 	Handlers          func(context.Context) []tasks.Measures
 	Schedules         func(context.Context) ([]schedule.State, error)
 	Refused           *emitter.Refusals
@@ -134,6 +135,7 @@ type collector struct {
 	mu        sync.Mutex // one scrape at a time
 	schedules []schedule.State
 	pruning   *retention.Status // nil: not known yet
+	shared    bool              // the store has said that daemons share it
 }
 
 // Describe implements [prometheus.Collector].
@@ -153,6 +155,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	send := func(m *Metric, v float64, labels ...string) { ch <- m.value(v, labels...) }
 	wal := c.s.WAL()
 	send(buildInfo, 1, c.s.Version, c.s.Revision, runtime.Version())
+	send(storeInfo, 1, c.s.Store)
 	reachable := c.nodes(ctx, send)
 	send(ready, yes(c.s.Accepting() && reachable && !wal.Full && !c.m.noSpace.Load()))
 	ok, at := c.s.Reloaded()
@@ -184,6 +187,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 
 	for _, h := range c.s.Handlers(ctx) {
 		handler(h, ch)
+		if c.shared {
+			send(slotsLost, float64(h.Lost.Load()), h.Name)
+		}
 	}
 	send(unannounced, float64(c.m.unannounced.Load()))
 
@@ -252,6 +258,7 @@ func (c *collector) nodes(ctx context.Context, send func(*Metric, float64, ...st
 	if err != nil || len(list) == 0 {
 		return err == nil
 	}
+	c.shared = true
 	send(nodes, float64(len(list)))
 	for _, n := range list {
 		if !n.Self {

@@ -49,6 +49,7 @@ func (m *Metric) times(h *meter.Histogram, labels ...string) prometheus.Metric {
 // The daemon.
 var (
 	buildInfo = declare(gauge, "evrun_build_info", "Always 1; the labels say which evrun this is, and with which Go it was built.", "version", "revision", "goversion")
+	storeInfo = declare(gauge, "evrun_store_info", "Always 1; the label is the id of the daemon's store. Daemons that share a store have the same: what they say of it (waiting events, retrying and dead runs, schedules) counts once.", "store")
 	ready     = declare(gauge, "evrun_ready", "1 while events are accepted: evrun is neither starting nor stopping, and the store has space. 0: senders are refused.")
 	reloadOK  = declare(gauge, "evrun_config_last_reload_successful",
 		"1 if the wiring file was right when it was last read, at the start or at a reload. 0: the file was refused, and the wiring from before goes on; evrun validate says why.")
@@ -146,7 +147,9 @@ var (
 var (
 	nodes     = declare(gauge, "evrun_nodes", "Daemons that share the store, this one among them. Absent with a SQLite store, which has one daemon.")
 	slotsHeld = declare(gauge, "evrun_handler_slots_held", "Of the 64 slots of a handler, how many this daemon has: it alone runs the handler on the events in them. Absent with a SQLite store.", "handler")
-	leads     = declare(gauge, "evrun_lead", "1 at the daemon that does this for all that share the store: schedules, retention. Absent at the others, and with a SQLite store.", "lead")
+	slotsLost = declare(counter, "evrun_leases_lost_total",
+		"Slots that this daemon has lost, because it could not renew its leases in the database in time. It has ended their attempts, and another daemon may repeat them. Absent with a SQLite store.", "handler")
+	leads = declare(gauge, "evrun_lead", "1 at the daemon that does this for all that share the store: schedules, retention. Absent at the others, and with a SQLite store.", "lead")
 )
 
 // Spans.

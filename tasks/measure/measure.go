@@ -15,6 +15,7 @@ import (
 type Handler struct {
 	Ended    [store.Cancelled + 1]atomic.Int64 // runs, by their final states
 	Failed   atomic.Int64                      // attempts
+	Lost     atomic.Int64                      // slots that the daemon could not keep
 	Attempts meter.Histogram                   // how long attempts took, of handlers that act outside the store's transaction
 	Waits    meter.Histogram                   // from an event's acceptance to the beginning of its first attempt
 }

@@ -46,6 +46,9 @@ func (w *Worker) From(head int64) { w.base = max(w.base, head) }
 // Stop ends the tally.
 func (w *Worker) Stop() { w.tally.Stop() }
 
+// Lost counts slots that were taken away.
+func (w *Worker) Lost(slots store.Slots) { w.of.Lost.Add(int64(slots.Len())) }
+
 // Settled counts a task that the store has settled.
 func (w *Worker) Settled(t *queue.Task, out *store.Settled) {
 	if out.Fenced {

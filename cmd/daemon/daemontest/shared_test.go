@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -94,10 +95,21 @@ func TestDaemonsShareAStore(t *testing.T) {
 		return len(s.Handlers) == 2 && *s.Handlers[0].Waiting == 0 && *s.Handlers[1].Waiting == 0
 	})
 	text, err := second.Metrics(t.Context())
-	for _, want := range []string{"evrun_nodes 2", `evrun_handler_slots_held{handler="mail"} 64`, `evrun_handler_slots_held{handler="note"} 32`, "evrun_ready 1"} {
+	for _, want := range []string{"evrun_nodes 2", `evrun_handler_slots_held{handler="mail"} 64`, `evrun_handler_slots_held{handler="note"} 32`, `evrun_leases_lost_total{handler="note"} 0`, "evrun_ready 1"} {
 		if err != nil || !strings.Contains(string(text), "\n"+want+"\n") {
 			t.Errorf("%s is not in the metrics, %v", want, err)
 		}
+	}
+
+	of := func(d *daemontest.Daemon) string {
+		text, err := d.Metrics(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return regexp.MustCompile(`evrun_store_info\{.*`).FindString(string(text))
+	}
+	if id := of(first); id == "" || of(second) != id {
+		t.Errorf("they share a store, and say %q and %q", id, of(second))
 	}
 
 	// A token of one of them is known to the other.
