@@ -93,7 +93,7 @@ type Tx interface {
 	// read all tables, and write those that aren't the store's own.
 	//
 	// Errors: [ErrConflict] for a unique key, [ErrStatement] for a statement that would fail again, [ErrTimeout] for a statement that took longer
-	// than [Options.StatementTimeout] or the settlement's Hold. Before it returns ErrTimeout, the store runs the statement a second time, alone, and
-	// measures processor time where the system provides it.
+	// than [Options.StatementTimeout] or the settlement's Hold. Before it returns ErrTimeout, the store runs the statement a second time, so that none
+	// fails because the machine was busy: with SQLite alone and by processor time, where the system provides it; with PostgreSQL it has twice the time.
 	Exec(s *Statement, args []any) (Result, error)
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -115,6 +116,7 @@ func TestACommandWithoutATimeoutIsAWarning(t *testing.T) {
 	}
 }
 
+// A statement that may take long holds all of a SQLite store, and of a PostgreSQL store its rows.
 func TestAHoldIsAWarning(t *testing.T) {
 	path := write(t, "handlers:\n- name: h\n  on: a\n  do: sql\n  with: {statement: DELETE FROM t, hold: 2s}\n")
 	c, err := Load(path, Options{Getenv: noEnv, Parsers: drivers.Parsers})
@@ -123,6 +125,10 @@ func TestAHoldIsAWarning(t *testing.T) {
 	}
 	for _, w := range c.Warnings {
 		if w.Line == 5 && w.Column == 42 && w.Message == `"h" may hold the store for 2s: meanwhile nobody else's event is accepted` {
+			shared, err := Load(path, Options{Getenv: func(name string) string { return map[string]string{"EVRUN_STORE": "postgres://h/evrun"}[name] }, Parsers: drivers.Parsers})
+			if err != nil || strings.Contains(fmt.Sprint(shared.Warnings), "hold") {
+				t.Errorf("with PostgreSQL: %+v %v", shared, err)
+			}
 			return
 		}
 	}

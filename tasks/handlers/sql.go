@@ -25,7 +25,7 @@ type sql struct {
 	Statement string                       `key:"statement,required,short" example:"SELECT count(*) AS users FROM users" doc:"One SQL statement. Values come in as parameters, written :name."`
 	Params    map[string]*expression.Value `key:"params" doc:"A map of the parameters' values by their names. A list or a map is stored as JSON."`
 	Migrate   []string                     `key:"migrate" doc:"Statements that make your own tables. Each runs once, at a start or a reload, where they have 1 s in all; with dsn they run with the first event after each start, so write IF NOT EXISTS."`
-	Hold      time.Duration                `key:"hold" min:"0s" doc:"How long the statement may take, where that is more than 50ms. Nobody else can write to the store meanwhile, so that evrun emit waits. It runs by itself, and then not again until the store was free for as long."`
+	Hold      time.Duration                `key:"hold" min:"0s" doc:"How long the statement may take, where that is more than 50ms. With a SQLite store nobody else can write meanwhile, so that evrun emit waits, and it does not run again until the store was free for as long; with PostgreSQL only what needs the same rows waits, and other statements with hold."`
 	DSN       string                       `key:"dsn" doc:"Another SQLite file to run on, relative to this file's directory. Then the statement may run more than once for an event. Left out, it runs on evrun's own database, exactly once; evrun's tables can be read, not written. Their times are microseconds since 1970; in the views events_view and runs_view they are texts such as 2026-12-24T18:00:00.000Z."`
 
 	dir        string
@@ -194,8 +194,8 @@ func (s *sql) Prepare(d *tasks.Delivery) (tasks.Effect, error) {
 
 // result makes the kind's result, or marks a permanent error.
 func (s *sql) result(r store.Result, err error) (any, error) {
-	if errors.Is(err, store.ErrTimeout) && s.DSN == "" && !s.statement.Reads { // it held the writer
-		return nil, tasks.Permanent(fmt.Errorf("%w, and again when it was tried alone; nobody else can write to the store meanwhile. "+
+	if errors.Is(err, store.ErrTimeout) && s.DSN == "" && !s.statement.Reads { // in the transaction that settles the run
+		return nil, tasks.Permanent(fmt.Errorf("%w, and again at a second try; what it has changed is locked meanwhile, with SQLite the whole store. "+
 			"Make it do less for one event, or ask for more time with the input hold: %v", err, 4*max(s.Hold, usualHold)))
 	}
 	if errors.Is(err, store.ErrStatement) || errors.Is(err, store.ErrConflict) {

@@ -102,10 +102,11 @@ func TestALeadThatMovesFiresEachSlotOnce(t *testing.T) {
 			var wg sync.WaitGroup
 			var both []*schedule.Scheduler
 			start := time.Now()
-			for range 2 {
+			for i := range 2 {
 				x := schedule.NewScheduler(schedule.Options{
 					Store: s, Leases: lead, Emitter: emitter.New(s, 0), Entries: []*schedule.Entry{everyTenSeconds(t, schedule.MissedAll)}, Log: slog.New(slog.DiscardHandler),
 				})
+				x.Skew(time.Duration(i) * time.Duration(seed) * 3 * time.Second) // one clock is up to a minute ahead
 				both = append(both, x)
 				wg.Go(func() {
 					if err := x.Run(ctx); err != nil {

@@ -55,7 +55,7 @@ func (f *finder) handlerAlone(h *tasks.Handler, seen handlers.Seen) {
 	if u, ok := h.Action.(tasks.Unbounded); ok && h.Timeout <= 0 {
 		f.warn(h, "do", h.Kind, fmt.Sprintf("%q has no timeout: %s that hangs keeps its place forever", h.Name, u.MayHang()), "give the handler a timeout, such as timeout: 1m")
 	}
-	if stating, ok := h.Action.(tasks.Stating); ok {
+	if stating, ok := h.Action.(tasks.Stating); ok && !f.Shared { // in PostgreSQL others go on
 		if _, hold := stating.UserStatement(); hold > 0 {
 			f.warn(h, "with", hold.String(), fmt.Sprintf("%q may hold the store for %v: meanwhile nobody else's event is accepted", h.Name, hold),
 				"make its statement do less for one event, if it can; or give it a dsn of its own")
