@@ -100,7 +100,12 @@ func (p *Printer) daemon(s api.Status, short bool) error {
 		}
 		t.Field("reload", "refused at %s: %s", p.Time(r.At), first)
 	}
-	t.Field("store", "%s, %s, %s", s.Store, bytesOf(s.StoreSize), fault.Plural(int(s.Head), "event"))
+	answers := s.Retention.Events != "" || s.Retention.Size > 0 // or the store does not, and a problem says so
+	if answers {
+		t.Field("store", "%s, %s, %s", s.Store, bytesOf(s.StoreSize), fault.Plural(int(s.Head), "event"))
+	} else {
+		t.Field("store", "%s", s.Store)
+	}
 	if s.WAL.Held || s.WAL.Full {
 		what := "it can't be given back"
 		if s.WAL.Full {
@@ -108,7 +113,9 @@ func (p *Printer) daemon(s api.Status, short bool) error {
 		}
 		t.Field("wal", "%s of %s: %s%s", bytesOf(s.WAL.Bytes), bytesOf(s.WAL.Max), what, s.WAL.Reason())
 	}
-	t.Field("retention", "%s", p.retention(&s))
+	if answers {
+		t.Field("retention", "%s", p.retention(&s))
+	}
 	t.Field("socket", "%s", s.Socket)
 	if s.TCP != nil {
 		until := ""

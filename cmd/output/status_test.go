@@ -38,3 +38,15 @@ func TestADaemonOfAnotherVersionIsPointedOut(t *testing.T) {
 		}
 	}
 }
+
+// While the database of a store does not answer, nothing is claimed about what it has.
+func TestAStoreThatDoesNotAnswerHasNoEvents(t *testing.T) {
+	s := api.Status{PID: 1, Store: "postgres://db1/evrun", Problems: []api.Trouble{{What: api.TroubleStore, Text: "the database does not answer"}}}
+	var out bytes.Buffer
+	if err := (&Printer{Out: &out}).Status(s, false); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); strings.Contains(text, "0 events") || strings.Contains(text, "pruned") || !strings.Contains(text, s.Store) {
+		t.Error(text)
+	}
+}

@@ -105,7 +105,7 @@ func (s *Store) connect(ctx context.Context, node int64) (*pgx.Conn, error) {
 	defer cancel()
 	c, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, err
+		return nil, conn.Tidy(err)
 	}
 	if _, err := c.Exec(ctx, sessionSettings); err != nil {
 		_ = c.Close(ctx)

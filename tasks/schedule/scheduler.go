@@ -118,14 +118,18 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		}
 	}()
 	defer s.passExcepted(context.WithoutCancel(ctx), 0)
+	warned := ""
 	for ctx.Err() == nil {
 		err := s.publish(watching)
 		switch {
+		case err == nil:
+			warned = ""
 		case ctx.Err() != nil || errors.Is(err, store.ErrClosed):
 			return nil
 		case errors.Is(err, store.ErrBroken):
 			return err
-		case err != nil:
+		case err.Error() != warned: // once while it stays the same
+			warned = err.Error()
 			s.o.Log.Warn("slots can't be published now; trying again", "error", err)
 		}
 		if err := a.set(s.wakeAfter(err)); err != nil {

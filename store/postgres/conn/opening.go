@@ -71,6 +71,14 @@ func isCertificate(err error) bool {
 	return ok
 }
 
+// Tidy returns an error of making a connection with each reason once, and on one line; others stay as they are.
+func Tidy(err error) error {
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return tidied{err}
+	}
+	return err
+}
+
 // tidied is an error of making a connection, with each reason once, and on one line.
 type tidied struct{ error }
 

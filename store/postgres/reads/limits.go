@@ -43,7 +43,7 @@ func explain(ctx context.Context, err error) error {
 	case conn.Code(err) == conn.QueryCanceled:
 		return errReadTimeout
 	case passes(err):
-		return fmt.Errorf("%w: %w", store.ErrBusy, err)
+		return fmt.Errorf("%w: %w", store.ErrBusy, conn.Tidy(err))
 	}
 	return err
 }
