@@ -75,7 +75,7 @@ func TestARetrySaysWhenItBegan(t *testing.T) {
 func TestWaitingRetriesAreBoundedInBytes(t *testing.T) {
 	const n = 48
 	w, g := &watched{}, newLatch()
-	d := startOn(t, path(t), sqlite.Options{}, func(s *sqlite.Store) store.Store { w.Store = s; return w },
+	d := startOn(t, path(t), sqlite.Options{}, func(s store.Store) store.Store { w.Store = s; return w },
 		&tasks.Handler{Name: "h", On: on("x"), Concurrency: 16, Retry: tasks.Retry{Attempts: 2, Backoff: time.Second, Max: time.Second}, Action: outsideFunc(func(ctx context.Context, d *tasks.Delivery) (any, error) {
 			if d.Attempt == 1 {
 				return nil, errors.New("try again")

@@ -100,7 +100,7 @@ func TestClaimsAreMadeAhead(t *testing.T) {
 func TestAStopWithdrawsClaims(t *testing.T) {
 	file, g := path(t), newLatch()
 	w := &watched{withdrawn: make(chan struct{})}
-	d := startOn(t, file, sqlite.Options{}, func(s *sqlite.Store) store.Store { w.Store = s; return w }, &tasks.Handler{Name: "h", On: on("a"), Concurrency: 1, Action: g})
+	d := startOn(t, file, sqlite.Options{}, func(s store.Store) store.Store { w.Store = s; return w }, &tasks.Handler{Name: "h", On: on("a"), Concurrency: 1, Action: g})
 	for i := range 5 {
 		d.emit("a", fmt.Sprint(i))
 	}
@@ -134,7 +134,7 @@ func TestAStopWithdrawsClaims(t *testing.T) {
 func TestAKillDoesNotCountClaims(t *testing.T) {
 	file, g := path(t), newLatch()
 	once := tasks.Retry{Attempts: 1}
-	d := startOn(t, file, sqlite.Options{}, func(s *sqlite.Store) store.Store { return &watched{Store: s, killed: true} },
+	d := startOn(t, file, sqlite.Options{}, func(s store.Store) store.Store { return &watched{Store: s, killed: true} },
 		&tasks.Handler{Name: "h", On: on("a"), Concurrency: 1, Retry: once, Action: g})
 	for i := range 5 {
 		d.emit("a", fmt.Sprint(i))
@@ -220,7 +220,7 @@ func TestWhatIsClaimedAhead(t *testing.T) {
 				}
 				return nil, nil
 			})
-			d := startOn(t, path(t), sqlite.Options{}, func(s *sqlite.Store) store.Store { w.Store = s; return w }, h)
+			d := startOn(t, path(t), sqlite.Options{}, func(s store.Store) store.Store { w.Store = s; return w }, h)
 			emitSubjects(t, d, n, 1)
 			d.settled(n)
 			if got := calls.Load(); got != n+n/5 {
@@ -321,7 +321,7 @@ func TestAReplacedHandlerWithdrawsClaims(t *testing.T) {
 // Large events are not claimed ahead without a bound.
 func TestClaimsAheadAreBoundedInBytes(t *testing.T) {
 	w, g := &watched{}, newLatch()
-	d := startOn(t, path(t), sqlite.Options{}, func(s *sqlite.Store) store.Store { w.Store = s; return w },
+	d := startOn(t, path(t), sqlite.Options{}, func(s store.Store) store.Store { w.Store = s; return w },
 		&tasks.Handler{Name: "h", On: on("x"), Concurrency: 16, Action: g})
 	data := []byte(`"` + strings.Repeat("x", 500_000) + `"`)
 	for range 36 {
@@ -345,7 +345,7 @@ func TestAfterAKillClaimsKeepTheOrder(t *testing.T) {
 	const n = 50
 	file, g := path(t), newLatch()
 	once := tasks.Retry{Attempts: 1}
-	d := startOn(t, file, sqlite.Options{}, func(s *sqlite.Store) store.Store { return &watched{Store: s, killed: true} },
+	d := startOn(t, file, sqlite.Options{}, func(s store.Store) store.Store { return &watched{Store: s, killed: true} },
 		&tasks.Handler{Name: "h", On: on("a"), Concurrency: 1, Retry: once, Action: g})
 	for i := range n {
 		d.emit("a", fmt.Sprint(i))

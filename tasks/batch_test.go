@@ -47,7 +47,7 @@ func TestABatchIsBounded(t *testing.T) {
 				return tasks.Effect{Write: func(store.Tx) (any, error) { done.add(d); return nil, nil }}, nil
 			})}
 			s := &settledBatches{gate: make(chan struct{})}
-			d := startOn(t, path(t), sqlite.Options{}, func(of *sqlite.Store) store.Store {
+			d := startOn(t, path(t), sqlite.Options{}, func(of store.Store) store.Store {
 				s.Store = of
 				return s
 			}, h)

@@ -13,13 +13,16 @@ import (
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/postgres/postgrestest"
 	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/emitter"
 	"evrun/tasks/taskstest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(withPostgres{m}, goleak.IgnoreAnyFunction("evrun/store/postgres/postgrestest.startFrom.func1"))
+}
 
 // outsideFunc and insideFunc make handlers of functions.
 type outsideFunc func(ctx context.Context, d *tasks.Delivery) (any, error)
@@ -52,7 +55,7 @@ var quick = tasks.Retry{Attempts: 3, Backoff: time.Millisecond, Max: 2 * time.Mi
 // daemon is a store with a runner, for tests.
 type daemon struct {
 	t       testing.TB
-	store   *sqlite.Store
+	store   store.Store
 	bus     *events.Bus
 	commits *events.Feed[store.Commit]
 	emitter *emitter.Emitter
@@ -70,17 +73,17 @@ func start(t testing.TB, path string, handlers ...*tasks.Handler) *daemon {
 // startWith is start with options for the store.
 func startWith(t testing.TB, path string, opt sqlite.Options, handlers ...*tasks.Handler) *daemon {
 	t.Helper()
-	return startOn(t, path, opt, func(s *sqlite.Store) store.Store { return s }, handlers...)
+	return startOn(t, path, opt, func(s store.Store) store.Store { return s }, handlers...)
 }
 
 // startOn is startWith with a wrapper of the store for the runner.
-func startOn(t testing.TB, path string, opt sqlite.Options, runnersStore func(*sqlite.Store) store.Store, handlers ...*tasks.Handler) *daemon {
+func startOn(t testing.TB, path string, opt sqlite.Options, runnersStore func(store.Store) store.Store, handlers ...*tasks.Handler) *daemon {
 	t.Helper()
-	return startTuned(t, path, opt, func(o *tasks.Options, s *sqlite.Store) { o.Store = runnersStore(s) }, handlers...)
+	return startTuned(t, path, opt, func(o *tasks.Options, s store.Store) { o.Store = runnersStore(s) }, handlers...)
 }
 
 // startTuned is startWith with changed options of the runner.
-func startTuned(t testing.TB, path string, opt sqlite.Options, tune func(*tasks.Options, *sqlite.Store), handlers ...*tasks.Handler) *daemon {
+func startTuned(t testing.TB, path string, opt sqlite.Options, tune func(*tasks.Options, store.Store), handlers ...*tasks.Handler) *daemon {
 	t.Helper()
 	for _, h := range handlers {
 		if h.Retry == (tasks.Retry{}) {
@@ -88,7 +91,7 @@ func startTuned(t testing.TB, path string, opt sqlite.Options, tune func(*tasks.
 		}
 	}
 	o := taskstest.Options{Path: path, Store: opt, Tasks: tasks.Options{Handlers: handlers, Grace: 200 * time.Millisecond}}
-	o.Tune = func(s *sqlite.Store, o *tasks.Options) { tune(o, s) }
+	o.Tune = func(s store.Store, o *tasks.Options) { tune(o, s) }
 	p := taskstest.Start(t, o)
 	stop := func() {
 		if err := p.Stop(); err != nil {
@@ -98,7 +101,13 @@ func startTuned(t testing.TB, path string, opt sqlite.Options, tune func(*tasks.
 	return &daemon{t: t, store: p.Store, bus: p.Bus, commits: p.Commits, emitter: p.Emitter, runner: p.Runner, stop: stop, kill: p.Kill}
 }
 
-func path(t testing.TB) string { return filepath.Join(t.TempDir(), "evrun.db") }
+// path is where a new store is made: a file, or a database (see [TestTheProofsHoldOnPostgreSQL]).
+func path(t testing.TB) string {
+	if onPostgres {
+		return postgrestest.Database(t)
+	}
+	return filepath.Join(t.TempDir(), "evrun.db")
+}
 
 func (d *daemon) emit(typ, id string) *events.Event {
 	d.t.Helper()

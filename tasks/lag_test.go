@@ -68,7 +68,7 @@ func TestAHandlerThatWasSlowComesBackToTheBus(t *testing.T) {
 		return tasks.Effect{Write: func(store.Tx) (any, error) { return nil, nil }}, nil
 	})}
 	var reads *journalReads
-	d := startOn(t, path(t), sqlite.Options{}, func(s *sqlite.Store) store.Store {
+	d := startOn(t, path(t), sqlite.Options{}, func(s store.Store) store.Store {
 		reads = &journalReads{Store: s}
 		return reads
 	}, h, q)

@@ -26,7 +26,7 @@ func failsWith(text string) tasks.Action {
 // Notice data that is too large for an event is shortened, and the notice is published.
 func TestNoticesAreShortenedToFit(t *testing.T) {
 	const most = 1024
-	d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, s *sqlite.Store) { o.Emitter = emitter.New(s, most) },
+	d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, s store.Store) { o.Emitter = emitter.New(s, most) },
 		&tasks.Handler{Name: "known", On: on("large.>"), Action: failsWith("no luck: " + strings.Repeat("<é\n", 10_000)), OnDead: onDeadEntry(t, "known.lost", nil)},
 		&tasks.Handler{Name: "told", On: on("large.>"), Action: failsWith("no luck"),
 			OnDead: onDeadEntry(t, "told.lost", map[string]any{"again": "${ data }", "more": "${ data }", "error": "${ error }"})})
@@ -96,7 +96,7 @@ func TestAFailedAlertIsAnnouncedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	var quiet atomic.Int64
-	d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, _ *sqlite.Store) { o.Unannounced = func() { quiet.Add(1) } },
+	d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, _ store.Store) { o.Unannounced = func() { quiet.Add(1) } },
 		&tasks.Handler{Name: "work", On: on("a"), Action: failsWith("no")},
 		&tasks.Handler{Name: "alert", On: on("evrun.run.dead"), Action: failsWith("no network")},
 		&tasks.Handler{Name: "fallback", On: on("evrun.run.dead"), When: when, Action: saveUser})
@@ -137,7 +137,7 @@ func TestAHandlerOfEverythingThatFailsComesToAnEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var unsaid atomic.Int64
-			d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, _ *sqlite.Store) { o.Unannounced = func() { unsaid.Add(1) } },
+			d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, _ store.Store) { o.Unannounced = func() { unsaid.Add(1) } },
 				&tasks.Handler{Name: "all", On: on(">"), Action: failsWith("no"), OnDead: c.onDead})
 			d.dies(d.emit("a", "1"))
 			head, err := d.store.Head(t.Context())

@@ -132,7 +132,7 @@ func TestOnDeadThatCausesItselfIsCutOff(t *testing.T) {
 
 // picky is a store that refuses the settlements of some runs.
 type picky struct {
-	*sqlite.Store
+	store.Store
 	refuses func(store.Settlement) bool
 }
 
@@ -145,7 +145,7 @@ func (p picky) Settle(ctx context.Context, b store.SettleBatch) ([]store.Settled
 
 // A run whose result can't be stored is dead like others. If the event of on_dead can't be stored either, the run is dead without it.
 func TestARunWhoseResultCannotBeStoredIsDead(t *testing.T) {
-	d := startOn(t, path(t), sqlite.Options{}, func(s *sqlite.Store) store.Store {
+	d := startOn(t, path(t), sqlite.Options{}, func(s store.Store) store.Store {
 		return picky{s, func(s store.Settlement) bool {
 			switch s.Event.ID {
 			case "result":

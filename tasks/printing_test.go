@@ -210,7 +210,7 @@ func TestTheLogHasALineForEachAttempt(t *testing.T) {
 			}
 			return nil, nil
 		})
-		d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, _ *sqlite.Store) {
+		d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, _ store.Store) {
 			o.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level}))
 		}, &tasks.Handler{Name: "out", On: on("a.b"), Action: outside}, &tasks.Handler{Name: "in", On: on("a.b"), Action: saveUser})
 		d.emit("a.b", "1")
@@ -235,7 +235,7 @@ func TestTheLogHasALineForEachAttempt(t *testing.T) {
 // A run that is cancelled before its attempt has begun has a line, and it has no attempt that took ages.
 func TestTheLogOfARunThatHasNotBegun(t *testing.T) {
 	log, action := &logged{}, newHolder()
-	d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, _ *sqlite.Store) {
+	d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, _ store.Store) {
 		o.Log = slog.New(slog.NewTextHandler(log, nil))
 	}, &tasks.Handler{Name: "h", On: on("a"), Action: action, Concurrency: 1})
 	first, second := d.emit("a", "1"), d.emit("a", "2")

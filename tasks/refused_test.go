@@ -41,7 +41,7 @@ func TestAResultThatCannotBeStoredHarmsNoOtherRun(t *testing.T) {
 	const n = 50
 	var prepared atomic.Int64
 	r := &refusing{bad: "25", goOn: make(chan struct{})}
-	d := startOn(t, path(t), sqlite.Options{}, func(s *sqlite.Store) store.Store {
+	d := startOn(t, path(t), sqlite.Options{}, func(s store.Store) store.Store {
 		r.Store = s
 		return r
 	}, &tasks.Handler{Name: "h", On: on("a"), Action: insideFunc(func(d *tasks.Delivery) (tasks.Effect, error) {

@@ -185,7 +185,7 @@ func TestAnEventWhoseTurnComesAtAStopIsNotLost(t *testing.T) {
 		})}
 	}
 	blocked := &blockedReads{entered: make(chan struct{}, 10)}
-	d := startOn(t, p, sqlite.Options{}, func(s *sqlite.Store) store.Store {
+	d := startOn(t, p, sqlite.Options{}, func(s store.Store) store.Store {
 		blocked.Store = s
 		return blocked
 	}, handler())

@@ -36,7 +36,7 @@ func BenchmarkBulkSpans(b *testing.B) {
 			second := handler(b, "copy-user", "b", "user.insert", map[string]any{"name": "${ data.name }", "email": "copy-${ data.email }"})
 			ctx, stop := context.WithCancel(context.Background())
 			ended := make(chan error, 1)
-			d := startTuned(b, path(b), opt, func(o *tasks.Options, s *sqlite.Store) {
+			d := startTuned(b, path(b), opt, func(o *tasks.Options, s store.Store) {
 				if on {
 					x = otlp.New(otlp.Settings{URL: collector.URL, Sampler: trace.Sampler{Ratio: 1}, Delay: time.Second},
 						otlp.Options{StoreID: s.ID(), Log: slog.New(slog.DiscardHandler)})

@@ -29,7 +29,7 @@ func TestWhatARunEmitsInheritsTheTrace(t *testing.T) {
 				return nil, nil
 			})
 			failing := outsideFunc(func(context.Context, *tasks.Delivery) (any, error) { return nil, tasks.Permanent(errors.New("no")) })
-			d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, s *sqlite.Store) {
+			d := startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, s store.Store) {
 				if traced {
 					tr = trace.NewTracer(s.ID(), trace.Sampler{Ratio: 1})
 				}
@@ -82,7 +82,7 @@ func TestEventsWithoutATrace(t *testing.T) {
 		t.Errorf("without spans: %+v", e)
 	}
 	var tr *trace.Tracer
-	d = startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, s *sqlite.Store) {
+	d = startTuned(t, path(t), sqlite.Options{}, func(o *tasks.Options, s store.Store) {
 		tr = trace.NewTracer(s.ID(), trace.Sampler{Ratio: 1})
 		o.Tracer = tr
 	}, &tasks.Handler{Name: "h", On: on("a"), Action: saveUser, Emit: emits(t, "b")})

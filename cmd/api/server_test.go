@@ -22,7 +22,6 @@ import (
 	"evrun/cmd/hook"
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/emitter"
 	"evrun/tasks/taskstest"
@@ -105,7 +104,7 @@ func serveWith(t *testing.T, options func(*api.Options), handlers ...*tasks.Hand
 	d := &daemon{t: t}
 	parts := taskstest.Start(t, taskstest.Options{
 		Tasks: tasks.Options{Handlers: handlers, Variables: map[string]string{}},
-		Tune: func(s *sqlite.Store, o *tasks.Options) {
+		Tune: func(s store.Store, o *tasks.Options) {
 			d.store = &faulty{Store: s}
 			o.Store, o.Emitter = d.store, emitter.New(d.store, 1000)
 		},

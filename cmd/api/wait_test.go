@@ -55,7 +55,7 @@ func TestTheEndOfAFastRunIsReportedAtOnce(t *testing.T) {
 		action := &slow{settling: make(chan struct{}), takes: takes}
 		d := taskstest.Start(t, taskstest.Options{Path: path, Store: sqlite.Options{Unwatched: true}, Tasks: tasks.Options{
 			Handlers: []*tasks.Handler{{Name: "h", On: []events.Pattern{events.MustPattern("a.b")}, Action: action}},
-		}, Tune: func(s *sqlite.Store, o *tasks.Options) {
+		}, Tune: func(s store.Store, o *tasks.Options) {
 			o.Emitter = emitter.New(&late{Store: s, settling: action.settling}, 0)
 		}})
 		server := NewServer(Options{Store: d.Store, Emitter: d.Emitter, Handlers: d.Runner, Log: quiet(), MaxData: 1000,

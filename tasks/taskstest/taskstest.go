@@ -9,11 +9,15 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"evrun/events"
 	"evrun/store"
+	"evrun/store/postgres"
 	"evrun/store/sqlite"
 	"evrun/store/sqlite/database"
 	"evrun/tasks"
@@ -22,16 +26,18 @@ import (
 
 // Options are the parts that a test may change. The zero value is a new store without handlers.
 type Options struct {
-	Path  string // of the store; default: in a new directory
+	// Path is that of the store, or the address of a PostgreSQL database. Default: in a new directory.
+	Path string
+	// Store are the store's options. On PostgreSQL only those count that every store has.
 	Store sqlite.Options
 	// Tasks are the runner's options. Store, Bus, Emitter and Log are set, but Tune may change them; default: it does not.
 	Tasks tasks.Options
-	Tune  func(*sqlite.Store, *tasks.Options)
+	Tune  func(store.Store, *tasks.Options)
 }
 
 // Daemon is a store with a runner on it. Its goroutines end with the test, if not before.
 type Daemon struct {
-	Store   *sqlite.Store
+	Store   store.Store
 	Bus     *events.Bus
 	Commits *events.Feed[store.Commit] // each commit, after the bus has its events
 	Emitter *emitter.Emitter
@@ -64,7 +70,18 @@ func Start(t testing.TB, o Options) *Daemon {
 	if o.Path == "" {
 		o.Path = filepath.Join(t.TempDir(), "evrun.db")
 	}
-	s, end, closeStore := open(t, o.Path, o.Store)
+	var runner atomic.Pointer[tasks.Runner]
+	var s store.Store
+	var err error // of the runner, once ended is closed
+	if strings.HasPrefix(o.Path, "postgres://") {
+		s, err = openPostgres(t.Context(), o, &runner)
+	} else {
+		s, err = sqlite.Open(o.Path, o.Store)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	end, closeStore := run(t, s)
 	d.Store = s
 	o.Tasks.Store, o.Tasks.Bus, o.Tasks.Emitter, o.Tasks.Log = s, d.Bus, emitter.New(s, 0), slog.New(slog.DiscardHandler)
 	o.Tasks.OpenDatabase = database.Open
@@ -72,9 +89,9 @@ func Start(t testing.TB, o Options) *Daemon {
 		o.Tune(s, &o.Tasks)
 	}
 	d.Emitter, d.Runner = o.Tasks.Emitter, tasks.NewRunner(o.Tasks)
+	runner.Store(d.Runner)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
-	var err error // of the runner, once ended is closed
 	go func() {
 		defer close(ended)
 		err = d.Runner.Run(ctx)
@@ -116,20 +133,32 @@ func Start(t testing.TB, o Options) *Daemon {
 	return d
 }
 
-// OpenStore opens a store and runs its writer until stop, or the end of the test. stop may be called again.
-func OpenStore(t testing.TB, path string, o sqlite.Options) (s *sqlite.Store, stop func()) {
-	t.Helper()
-	s, _, stop = open(t, path, o)
-	return s, stop
+// openPostgres opens a store that other daemons may share. What they change by hand goes to the runner, once there is one.
+func openPostgres(ctx context.Context, o Options, runner *atomic.Pointer[tasks.Runner]) (store.Store, error) {
+	opt := o.Store.Options
+	opt.Node = &store.Node{Name: "test", Started: time.Now()}
+	opt.OnForeign = func(f store.Foreign) {
+		if r := runner.Load(); r != nil {
+			r.Foreign(f)
+		}
+	}
+	return postgres.Open(ctx, o.Path, postgres.Options{Options: opt})
 }
 
-// open is OpenStore. end ends the writer, and does not wait for it.
-func open(t testing.TB, path string, o sqlite.Options) (s *sqlite.Store, end, stop func()) {
+// OpenStore opens a store in a file and runs its writer until stop, or the end of the test. stop may be called again.
+func OpenStore(t testing.TB, path string, o sqlite.Options) (s *sqlite.Store, stop func()) {
 	t.Helper()
 	s, err := sqlite.Open(path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, stop = run(t, s)
+	return s, stop
+}
+
+// run runs a store's writer. end ends the writer, and does not wait for it; stop does, and closes the store.
+func run(t testing.TB, s store.Store) (end, stop func()) {
+	t.Helper()
 	ctx, end := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
@@ -143,5 +172,5 @@ func open(t testing.TB, path string, o sqlite.Options) (s *sqlite.Store, end, st
 		}
 	})
 	t.Cleanup(stop)
-	return s, end, stop
+	return end, stop
 }

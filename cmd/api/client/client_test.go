@@ -15,7 +15,6 @@ import (
 	"evrun/cmd/api/apitest"
 	"evrun/events"
 	"evrun/store"
-	"evrun/store/sqlite"
 	"evrun/tasks"
 	"evrun/tasks/emitter"
 	"evrun/tasks/taskstest"
@@ -49,7 +48,7 @@ type daemon struct {
 func serve(t *testing.T) *daemon {
 	t.Helper()
 	d := &daemon{}
-	parts := taskstest.Start(t, taskstest.Options{Tune: func(s *sqlite.Store, o *tasks.Options) {
+	parts := taskstest.Start(t, taskstest.Options{Tune: func(s store.Store, o *tasks.Options) {
 		d.store = &faulty{Store: s}
 		o.Store, o.Emitter = d.store, emitter.New(d.store, 1000)
 	}})

@@ -66,10 +66,15 @@ var shared struct {
 // Main runs the tests of a package, and stops the server that they shared.
 func Main(m *testing.M) {
 	code := m.Run()
+	End()
+	os.Exit(code)
+}
+
+// End stops the server that the tests of a package have shared, if they did, for a TestMain that does more than [Main].
+func End() {
 	if shared.server != nil {
 		shared.server.Stop()
 	}
-	os.Exit(code)
 }
 
 // Database makes an empty database for one test, on a server that the tests of the package share, and returns how to connect to it. The server does
