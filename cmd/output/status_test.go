@@ -30,7 +30,7 @@ func TestTheRunsOfASlotAreAllCounted(t *testing.T) {
 func TestADaemonOfAnotherVersionIsPointedOut(t *testing.T) {
 	for version, said := range map[string]bool{"1.2.0": false, "1.3.0": true} {
 		var out bytes.Buffer
-		if err := (&Printer{Out: &out, Version: version}).Status(api.Status{Version: "1.2.0"}, true); err != nil {
+		if err := (&Printer{Out: &out, Version: version}).Status(api.Status{PID: 1, Version: "1.2.0"}, true); err != nil {
 			t.Fatal(err)
 		}
 		if strings.Contains(out.String(), "another version") != said {

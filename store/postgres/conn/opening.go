@@ -49,7 +49,7 @@ func Opening(err error) error {
 	case code == "28P01" || code == "28000":
 		hint := "see that the user and the password are right, and that pg_hba.conf lets them in from this machine"
 		if connecting && connect.Config.Password == "" {
-			hint = "no password was found: name a file that has it (passfile=pgpass, with lines host:port:database:user:password), or set PGPASSWORD"
+			hint = "no password was found: name a file that has it (passfile=pgpass, with lines host:port:database:user:password; of several hosts, the first one's), or set PGPASSWORD"
 		}
 		return &store.OpenError{Err: err, Hint: hint}
 	case code == "3D000":
