@@ -366,13 +366,14 @@ func (c *session) committed(ctx context.Context) (bool, error) {
 		return false, errFenced
 	case err != nil:
 		return false, err
-	case last >= begun:
-		return true, nil
 	}
-	if _, err := tx.Exec(ctx, `UPDATE evrun.writers SET transaction = $3 WHERE node IN ($1::bigint, -$1::bigint) AND connection = $2`, node, c.number, begun); err != nil {
+	// It is written also when the transaction was committed: a session that was ended while its commit waited for a standby leaves one that can be seen here,
+	// but is lost when the standby takes over. This commit comes after it, and so waits for the standby too.
+	if _, err := tx.Exec(ctx, `UPDATE evrun.writers SET transaction = $3 WHERE node IN ($1::bigint, -$1::bigint) AND connection = $2`,
+		node, c.number, max(last, begun)); err != nil {
 		return false, err
 	}
-	return false, tx.Commit(ctx)
+	return last >= begun, tx.Commit(ctx)
 }
 
 func (c *session) close() {
