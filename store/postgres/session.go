@@ -224,6 +224,8 @@ func (c *session) ended(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w", conn.ErrAway, err)
 	case conn.Code(err) == conn.DiskFull:
 		return fmt.Errorf("%w: %w", store.ErrFull, err)
+	case conn.Overloaded(err) && !conn.Away(err):
+		return &busyError{err}
 	}
 	return err
 }
@@ -289,7 +291,7 @@ func (s *Store) untilKnown(ask func() error) error {
 		if err == nil || errors.Is(err, errFenced) {
 			return err
 		}
-		if conn.Code(err) != "" && !passes(err) {
+		if conn.Code(err) != "" && !passes(err) && !conn.Overloaded(err) {
 			return fmt.Errorf("%w: the answer to a commit was lost: %w", store.ErrBroken, err)
 		}
 		select {

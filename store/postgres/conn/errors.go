@@ -55,6 +55,13 @@ func Away(err error) bool {
 	return errors.Is(err, ErrAway) || code == ReadOnlyTransaction || strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") || code == "53300"
 }
 
+// Overloaded reports whether the server refused a statement for a reason of its own: it has no memory or space, its files can't be read, or an operator or a
+// time limit has ended the statement. The same statement may succeed later.
+func Overloaded(err error) bool {
+	code := Code(err)
+	return code == QueryCanceled || strings.HasPrefix(code, "53") || strings.HasPrefix(code, "58")
+}
+
 // Lost reports whether an error means that the connection is of no use any more: it broke, or the server ended the session or is about to.
 func Lost(err error) bool {
 	var e *pgconn.PgError
