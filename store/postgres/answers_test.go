@@ -29,8 +29,9 @@ type cutter struct {
 	target string // a Unix socket
 	mu     sync.Mutex
 	conns  map[net.Conn]bool
-	away   atomic.Bool // it passes no connections on
-	deaf   atomic.Bool // answers of the server are not passed on: the connection ends with the first one
+	away   atomic.Bool  // it passes no connections on
+	deaf   atomic.Bool  // answers of the server are not passed on: the connection ends with the first one
+	era    atomic.Int64 // connections of an earlier one pass nothing on, and don't end
 }
 
 func newCutter(t *testing.T, address string) (*cutter, string) {
@@ -71,12 +72,16 @@ func (c *cutter) pass(in net.Conn) {
 	c.mu.Lock()
 	c.conns[in], c.conns[out] = true, true
 	c.mu.Unlock()
+	era := c.era.Load()
 	go func() { io.Copy(out, in); out.Close() }()
 	buf := make([]byte, 1<<16)
 	for {
 		n, err := out.Read(buf)
 		if err == nil && c.deaf.Load() {
 			break
+		}
+		if err == nil && c.era.Load() > era {
+			continue
 		}
 		if err == nil {
 			_, err = in.Write(buf[:n])

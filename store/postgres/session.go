@@ -350,6 +350,8 @@ func wait(ctx context.Context, d time.Duration) {
 func (c *session) committed(ctx context.Context) (bool, error) {
 	node, begun := c.node, c.begun
 	c.close()
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
 	check, err := c.s.connect(ctx, c.s.writerID())
 	if err != nil {
 		return false, err
@@ -377,6 +379,9 @@ func (c *session) committed(ctx context.Context) (bool, error) {
 	}
 	return last >= begun, tx.Commit(ctx)
 }
+
+// askWithin is how long one such question waits, on a connection that may hang.
+const askWithin = 15 * time.Second
 
 func (c *session) close() {
 	if c.conn == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -79,6 +80,9 @@ func (e *StatementError) Unwrap() error { return e.Err }
 
 var binaryFormat, textFormat = []int16{1}, []int16{0}
 
+// answerWithin is how long a message waits for its answer. A connection that breaks is noticed earlier; one may also hang, behind a proxy that keeps it open.
+const answerWithin = 20 * time.Second
+
 // Send sends the message and returns the results of its statements. A [StatementError] says that the server has refused one. With another error the
 // connection is closed, and it is not known what was done, unless sent is false: then the server has not seen the message.
 func (c *Conn) Send(ctx context.Context, m *Message) (results []Result, sent bool, err error) {
@@ -88,6 +92,8 @@ func (c *Conn) Send(ctx context.Context, m *Message) (results []Result, sent boo
 			return nil, false, err
 		}
 	}
+	hangs := time.AfterFunc(answerWithin, func() { _ = c.PgConn().Conn().Close() }) // which ends what reads from it
+	defer hangs.Stop()
 	p := c.PgConn().StartPipeline(ctx)
 	for i := range m.list {
 		p.SendQueryStatement(c.prepared[m.list[i].query], values[i], binaryFormat, textFormat)
