@@ -68,12 +68,15 @@ func (e *Env) Followed(ctx context.Context, a Access, wait time.Duration, typ st
 	return nil
 }
 
-// nobody reports whether the store says that no daemon shares it now.
+// skew is how much the clocks of this machine and of the database may differ.
+const skew = time.Minute
+
+// nobody reports whether the store says that no daemon shares it now, nor did a moment ago.
 func nobody(ctx context.Context, at settings.Store) bool {
 	none := false
 	err := drivers.Read(ctx, at, func(s store.Store) error {
 		list, err := s.Nodes(ctx)
-		none = !slices.ContainsFunc(list, func(n store.Node) bool { return time.Now().Before(n.Expires) })
+		none = !slices.ContainsFunc(list, func(n store.Node) bool { return time.Now().Before(n.Expires.Add(skew)) })
 		return err
 	})
 	return err == nil && none

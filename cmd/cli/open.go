@@ -139,14 +139,12 @@ func (e *Env) InProcess(ctx context.Context, cfg *config.Config, a Access, do fu
 	at := cfg.Settings.Store
 	follow := a.follow && at.Shared()
 	if (a.write || follow) && !a.create {
-		switch exists, err := drivers.Exists(ctx, at); {
-		case err != nil:
+		none, err := a.none(ctx, at)
+		if err != nil {
 			return err
-		case exists:
-		case a.absent:
+		}
+		if none {
 			return answer(nil)
-		default:
-			return fmt.Errorf("store %s: %w; no daemon has run here yet: start evrun serve", at, store.ErrNotFound)
 		}
 	}
 	switch {
@@ -164,6 +162,15 @@ func (e *Env) InProcess(ctx context.Context, cfg *config.Config, a Access, do fu
 	}
 	defer s.Close()
 	return answer(s)
+}
+
+// none reports whether the store does not exist yet, and counts as one that has nothing. Where it must exist, that is an error.
+func (a Access) none(ctx context.Context, at settings.Store) (bool, error) {
+	exists, err := drivers.Exists(ctx, at)
+	if err == nil && !exists && !a.absent {
+		err = fmt.Errorf("store %s: %w; no daemon has run here yet: start evrun serve", at, store.ErrNotFound)
+	}
+	return !exists, err
 }
 
 // serverOf answers by a store that no daemon of this process has; nil: by the wiring alone. f is nil if it can't follow.
