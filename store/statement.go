@@ -60,3 +60,21 @@ type Database interface {
 	Migrate(ctx context.Context, statements []*Statement) error
 	Close() error
 }
+
+// ParseError is a fault in the text of a statement, as a [StatementParser] finds it.
+type ParseError struct {
+	Offset int // in bytes
+	Msg    string
+	Hint   string
+}
+
+// Error gives the message and the hint.
+func (e *ParseError) Error() string {
+	if e.Hint == "" {
+		return e.Msg
+	}
+	return e.Msg + "; " + e.Hint
+}
+
+// Fault gives the parts of the error.
+func (e *ParseError) Fault() (offset int, message, hint string) { return e.Offset, e.Msg, e.Hint }

@@ -56,27 +56,11 @@ func scanAttempt(rows pgx.Rows, run *store.Run) (a store.Attempt, err error) {
 	if failed != nil {
 		a.Error = *failed
 	}
-	a.State = stateOf(run, &a, failed != nil, state)
+	a.State = columns.AttemptState(run, &a, failed != nil, state)
 	if layout != nil {
 		if a.Output, err = columns.DecodeOutput(*layout, string(text)); err != nil {
 			return a, fmt.Errorf("attempt %d of run %s: %w", a.Number, run.ID, err)
 		}
 	}
 	return a, nil
-}
-
-// stateOf returns the state that an attempt gave to its run. stored is the one with its output, which may be from before the attempt's end.
-func stateOf(run *store.Run, a *store.Attempt, failed bool, stored store.RunState) store.RunState {
-	last := a.Number == run.Attempt
-	switch {
-	case stored > store.Running:
-		return stored
-	case !failed && last && run.State == store.Cancelled: // evrun was killed while it ran
-		return store.Cancelled
-	case !failed:
-		return stored
-	case last && (run.State == store.Dead || run.State == store.Cancelled && a.FinishedAt.Equal(run.FinishedAt)):
-		return run.State
-	}
-	return store.Retrying // also of a run that was cancelled while it waited for the next one
 }

@@ -11,22 +11,7 @@ import (
 )
 
 // ParseError is a fault in the text of a statement.
-type ParseError struct {
-	Offset int // in bytes
-	Msg    string
-	Hint   string
-}
-
-// Error gives the message and the hint.
-func (e *ParseError) Error() string {
-	if e.Hint == "" {
-		return e.Msg
-	}
-	return e.Msg + "; " + e.Hint
-}
-
-// Fault gives the parts of the error.
-func (e *ParseError) Fault() (offset int, message, hint string) { return e.Offset, e.Msg, e.Hint }
+type ParseError = store.ParseError
 
 // parsed is a statement with the facts that the guard needs from its text.
 type parsed struct {

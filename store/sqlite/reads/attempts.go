@@ -57,7 +57,7 @@ func (r *Reader) Attempts(ctx context.Context, q store.AttemptQuery) ([]store.At
 		if finished.Valid {
 			a.FinishedAt = schema.Time(finished.Int64)
 		}
-		a.State = stateOf(&run, &a, failed.Valid, store.RunState(state.Int64))
+		a.State = columns.AttemptState(&run, &a, failed.Valid, store.RunState(state.Int64))
 		if layout.Valid {
 			if a.Output, err = columns.DecodeOutput(layout.String, text.String); err != nil {
 				return nil, fmt.Errorf("attempt %d of run %s: %w", a.Number, run.ID, err)
@@ -66,20 +66,4 @@ func (r *Reader) Attempts(ctx context.Context, q store.AttemptQuery) ([]store.At
 		attempts = append(attempts, a)
 	}
 	return attempts, conn.Translate(rows.Err())
-}
-
-// stateOf returns the state that an attempt gave to its run. stored is the one with its output, which may be from before the attempt's end.
-func stateOf(run *store.Run, a *store.Attempt, failed bool, stored store.RunState) store.RunState {
-	last := a.Number == run.Attempt
-	switch {
-	case stored > store.Running:
-		return stored
-	case !failed && last && run.State == store.Cancelled: // evrun was killed while it ran
-		return store.Cancelled
-	case !failed:
-		return stored
-	case last && (run.State == store.Dead || run.State == store.Cancelled && a.FinishedAt.Equal(run.FinishedAt)):
-		return run.State
-	}
-	return store.Retrying // also of a run that was cancelled while it waited for the next one
 }
