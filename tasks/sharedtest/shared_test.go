@@ -155,6 +155,8 @@ func TestRunnersShareADatabase(t *testing.T) {
 			{Name: "outside", On: x, Action: out, Retry: retry, Emit: doneBy(t, "outside")},
 			{Name: "ordered", On: x, Action: out, OrderBy: by, Concurrency: 8, Retry: retry, Emit: doneBy(t, "ordered")},
 			{Name: "one", On: x, Action: out, Concurrency: 1, Retry: retry, Emit: doneBy(t, "one")},
+			{Name: "burst", On: x, Action: out, Retry: retry, Debounce: &tasks.Debounce{Wait: 3 * time.Millisecond, MaxWait: 20 * time.Millisecond, By: by, All: true}, Emit: doneBy(t, "burst")},
+			{Name: "burst-inside", On: x, Action: in, Retry: retry, Debounce: &tasks.Debounce{Wait: 3 * time.Millisecond, By: by, All: true}, Emit: doneBy(t, "burst-inside")},
 		}
 	}
 	peers := make([]*peer, 3)
@@ -233,8 +235,58 @@ func TestRunnersShareADatabase(t *testing.T) {
 			}
 		}
 	}
+	for _, name := range []string{"burst", "burst-inside"} {
+		joined(t, peers[0].s, name, subjects, func() []*events.Event { return read("done." + name) })
+	}
 	t.Logf("%d events", total)
 	for _, p := range peers {
 		p.stop()
+	}
+}
+
+// joined checks a handler with bursts: each event has one run, which has succeeded with one effect, or has joined a later one of its key that has.
+func joined(t *testing.T, s *postgres.Store, name string, subjects map[int64]string, effects func() []*events.Event) {
+	t.Helper()
+	runs := map[int64]store.Run{}
+	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		clear(runs)
+		list, err := s.Runs(t.Context(), store.RunQuery{Handler: name, Limit: 1 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range list {
+			if r.State.Ended() {
+				runs[r.Sequence] = r
+			}
+		}
+		if len(runs) == len(subjects) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("%s: %d of %d runs have ended", name, len(runs), len(subjects))
+			return
+		}
+	}
+	of := map[int64]int{}
+	for _, e := range effects() {
+		of[e.Cause]++
+	}
+	bursts := 0
+	for seq, r := range runs {
+		want := 1
+		if r.State == store.Skipped {
+			want = 0
+			if into := runs[r.Joined]; into.State != store.Succeeded || into.Sequence <= seq || subjects[into.Sequence] != subjects[seq] {
+				t.Errorf("%s: #%d joined %+v", name, seq, into)
+			}
+		} else {
+			bursts++
+		}
+		if of[seq] != want {
+			t.Errorf("%s: #%d has %d effects: %+v", name, seq, of[seq], r)
+		}
+	}
+	if bursts == len(runs) {
+		t.Errorf("%s: no event has joined another", name)
 	}
 }
