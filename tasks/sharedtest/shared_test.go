@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -52,7 +53,8 @@ type peer struct {
 	stop   func()
 }
 
-func start(t *testing.T, address string, handlers []*tasks.Handler) *peer {
+// start starts a daemon. at is called at points of its transactions; nil: nothing.
+func start(t *testing.T, address string, handlers []*tasks.Handler, at func(postgres.Point)) *peer {
 	t.Helper()
 	p := &peer{}
 	bus := events.NewBus()
@@ -63,7 +65,7 @@ func start(t *testing.T, address string, handlers []*tasks.Handler) *peer {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
 	var err error
-	p.s, err = postgres.Open(t.Context(), address, postgres.Options{Options: store.Options{
+	p.s, err = postgres.Open(t.Context(), address, postgres.Options{At: at, Options: store.Options{
 		Node: node, OnCommit: func(c store.Commit) { bus.Publish(c.Events) },
 		OnForeign: func(f store.Foreign) {
 			select {
@@ -159,9 +161,23 @@ func TestRunnersShareADatabase(t *testing.T) {
 			{Name: "burst-inside", On: x, Action: in, Retry: retry, Debounce: &tasks.Debounce{Wait: 3 * time.Millisecond, By: by, All: true}, Emit: doneBy(t, "burst-inside")},
 		}
 	}
+	// Now and then all connections are cut, or a node is declared dead, just before or after a commit.
+	var commits atomic.Int64
+	at := func(postgres.Point) {
+		statement := `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'evrun/%'`
+		switch n := commits.Add(1); {
+		case n%401 == 0:
+			statement = `UPDATE evrun.beats SET expires_at = now() - interval '1 second' WHERE random() < 0.4`
+		case n%293 != 0:
+			return
+		}
+		if _, err := pool.Exec(t.Context(), statement); err != nil && t.Context().Err() == nil {
+			t.Logf("a cut: %v", err)
+		}
+	}
 	peers := make([]*peer, 3)
 	for i := range peers {
-		peers[i] = start(t, address, wiring())
+		peers[i] = start(t, address, wiring(), at)
 	}
 	total, steps := 0, 150
 	if storetest.Long() {
@@ -180,7 +196,7 @@ func TestRunnersShareADatabase(t *testing.T) {
 		switch n := rand.IntN(100); {
 		case n < 3:
 			peers[i].stop()
-			peers[i] = start(t, address, wiring())
+			peers[i] = start(t, address, wiring(), at)
 		case n < 6:
 			_, err = pool.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND random() < 0.3`)
 		case n < 8:
@@ -238,7 +254,7 @@ func TestRunnersShareADatabase(t *testing.T) {
 	for _, name := range []string{"burst", "burst-inside"} {
 		joined(t, peers[0].s, name, subjects, func() []*events.Event { return read("done." + name) })
 	}
-	t.Logf("%d events", total)
+	t.Logf("%d events, %d points of transactions", total, commits.Load())
 	for _, p := range peers {
 		p.stop()
 	}
