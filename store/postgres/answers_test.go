@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ type cutter struct {
 	away   atomic.Bool  // it passes no connections on
 	deaf   atomic.Bool  // answers of the server are not passed on: the connection ends with the first one
 	era    atomic.Int64 // connections of an earlier one pass nothing on, and don't end
+	forgot atomic.Bool  // the next answer to a COMMIT is not passed on
 }
 
 func newCutter(t *testing.T, address string) (*cutter, string) {
@@ -77,7 +79,7 @@ func (c *cutter) pass(in net.Conn) {
 	buf := make([]byte, 1<<16)
 	for {
 		n, err := out.Read(buf)
-		if err == nil && c.deaf.Load() {
+		if err == nil && (c.deaf.Load() || bytes.Contains(buf[:n], []byte("COMMIT\x00")) && c.forgot.CompareAndSwap(true, false)) {
 			break
 		}
 		if err == nil && c.era.Load() > era {
@@ -170,6 +172,32 @@ func TestNoWriteIsLostOrDoubledWhenAnswersAreLost(t *testing.T) {
 	}
 	users := must(s.CountUsers(context.Background()))(t)
 	equal(t, "users", users, writers*13)
+}
+
+// A connection is cut before a message that commits is sent, and then the answer to the transaction that finds that out is lost: what asks again does not
+// take that transaction for the one in doubt.
+func TestWhatWasNotCommittedIsKnownWhenThatAnswerIsLostAsWell(t *testing.T) {
+	proxy, address := newCutter(t, postgrestest.Database(t))
+	var armed atomic.Bool
+	s, err := postgres.Open(t.Context(), address, postgres.Options{At: func(p postgres.Point) {
+		if p == postgres.BeforeCommit && armed.CompareAndSwap(true, false) {
+			proxy.forgot.Store(true)
+			proxy.cut()
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	running(t, s)
+	h := must(s.Register(t.Context(), []store.Registration{{Name: "h", On: onAll}}, nil))(t)[0].ID
+	for i := range 6 {
+		armed.Store(i > 0) // the first one prepares the statements
+		if err := acceptAndSettle(s, h, fmt.Sprint(i), i%3); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "a COMMIT was not answered", proxy.forgot.Load(), false)
+	}
+	equal(t, "events", must(s.Head(t.Context()))(t), 12)
 }
 
 // acceptAndSettle appends an event and settles its run in one of three ways, with an event that it emits.

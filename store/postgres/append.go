@@ -14,7 +14,7 @@ func (s *Store) Append(ctx context.Context, evs []*events.Event) ([]store.Receip
 	for _, e := range evs {
 		o.bytes += len(e.Data)
 	}
-	if err := s.writer.submit(ctx, o); err != nil {
+	if err := s.appends.submit(ctx, o); err != nil {
 		return nil, fmt.Errorf("append: %w", err)
 	}
 	return o.receipts, nil
@@ -35,7 +35,7 @@ func (s *Store) Start(ctx context.Context, claims []store.Claim) ([]bool, error)
 // Ping implements [store.Store].
 func (s *Store) Ping(ctx context.Context) error {
 	done := make(chan error, 1)
-	go func() { done <- s.writer.submit(ctx, &op{}) }()
+	go func() { done <- s.appends.submit(ctx, &op{}) }()
 	select {
 	case err := <-done:
 		return err

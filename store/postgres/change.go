@@ -73,7 +73,8 @@ func (c *session) commit(ctx context.Context, t *txn, in *intake) error {
 		m.Add(record, args...)
 	}
 	m.Add("COMMIT")
-	return c.finish(ctx, ending{message: m, told: record != "", changed: t.changed, done: func(results []wire.Result) (store.Commit, error) {
+	published := make(chan struct{})
+	err = c.finish(ctx, ending{message: m, told: record != "", changed: t.changed, published: func() { close(published) }, done: func(results []wire.Result) (store.Commit, error) {
 		if err := in.accepted(ctx, c.s, results, at); err != nil {
 			return store.Commit{}, err
 		}
@@ -83,6 +84,10 @@ func (c *session) commit(ctx context.Context, t *txn, in *intake) error {
 		}
 		return store.Commit{Events: in.fresh, Runs: t.runs, Attempts: t.attempts}, nil
 	}})
+	if err == nil {
+		<-published
+	}
+	return err
 }
 
 // txn is the transaction of a change.

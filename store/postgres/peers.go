@@ -138,13 +138,13 @@ func (s *Store) wired(list []store.Consumer, changed bool) {
 	s.peers.member.Wired(ids)
 }
 
-// publish passes on what a transaction of this process has committed, before the call that made it returns, and tells the other processes. changed are
-// the runs that it has changed, if c doesn't have them; told says that it has recorded what they must know.
-func (s *Store) publish(c store.Commit, changed []feed.Key, told bool) {
+// publish passes on what a transaction of this process has committed, and tells the other processes. changed are the runs that it has changed, if c
+// doesn't have them; told says that it has recorded what they must know. The call that made it returns after done.
+func (s *Store) publish(c store.Commit, changed []feed.Key, told bool, done func()) {
 	for i := range c.Runs {
 		changed = append(changed, feed.Key{Handler: c.Runs[i].HandlerID, Sequence: c.Runs[i].Sequence})
 	}
-	s.peers.feed.Committed(feed.Own{Commit: c, Changed: changed, Told: told})
+	s.peers.feed.Pass(feed.Own{Commit: c, Changed: changed, Told: told}, done)
 	if told && s.peers.member != nil {
 		s.peers.member.Wake() // a handler may have been paused or resumed
 	}

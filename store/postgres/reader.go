@@ -31,7 +31,7 @@ func OpenReader(ctx context.Context, address string, opt Options) (_ *Store, err
 		}
 	}()
 	s := &Store{opt: opt, pool: pool, user: newUserReads(config), pruner: prune.New(prune.Options{Pool: pool, Now: time.Now})}
-	s.writer, s.statements, s.holds = newWriter(s, writerSession), newWriter(s, statementsSession), newWriter(s, holdsSession) // they don't run
+	s.makeWriters() // they don't run
 	if s.id, err = schema.Look(ctx, pool); err != nil {
 		return nil, err
 	}

@@ -16,11 +16,13 @@ import (
 	"evrun/store/postgres/wire"
 )
 
-// The connections that write, by their numbers in evrun.writers: the writer's, two for settlements with user statements, and those of changes.
+// The connections that write, by their numbers in evrun.writers: those of claims and settlements, two for settlements with user statements, that of
+// appends, and those of changes.
 const (
 	writerSession     = 0
 	statementsSession = 1
 	holdsSession      = 2
+	appendsSession    = 3
 	changeSessions    = conn.Changes
 	sessions          = conn.Writers
 )
@@ -238,9 +240,11 @@ type ending struct {
 	// changed are the runs that it changes, whether or not anybody here wants them; others are in what done returns. It is called after done.
 	changed func() []feed.Key
 	told    bool // it records what other processes must know
+	// published is called once what was committed is published. While events of others come before, that may be later, in another goroutine.
+	published func()
 }
 
-// finish sends the message that ends a transaction, and publishes it. It returns once it is known whether the transaction was committed.
+// finish sends the message that ends a transaction, and has it published. It returns once it is known whether the transaction was committed.
 func (c *session) finish(ctx context.Context, e ending) error {
 	s := c.s
 	s.at(BeforeCommit)
@@ -270,8 +274,10 @@ func (c *session) finish(ctx context.Context, e ending) error {
 	if e.changed != nil {
 		changed = e.changed()
 	}
-	s.publish(commit, changed, e.told)
-	s.at(BeforeAnswers)
+	s.publish(commit, changed, e.told, func() {
+		s.at(BeforeAnswers)
+		e.published()
+	})
 	return nil
 }
 
@@ -344,44 +350,6 @@ func wait(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	}
 }
-
-// committed finds out whether the connection's last transaction was committed, after its answer was lost. It returns an error if that can't be found out
-// now, and errFenced if it can't be found out any more, because another process has taken the node over.
-func (c *session) committed(ctx context.Context) (bool, error) {
-	node, begun := c.node, c.begun
-	c.close()
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
-	defer cancel()
-	check, err := c.s.connect(ctx, c.s.writerID())
-	if err != nil {
-		return false, err
-	}
-	defer func() { _ = check.Close(ctx) }()
-	tx, err := check.Begin(ctx)
-	if err != nil {
-		return false, err
-	}
-	// The row's lock waits for the lost session, as long as it is still at it. If its message is yet to arrive, it finds the row counted on. Who takes a
-	// node over makes its number negative.
-	var last int64
-	err = tx.QueryRow(ctx, `SELECT transaction FROM evrun.writers WHERE node IN ($1::bigint, -$1::bigint) AND connection = $2 FOR UPDATE`, node, c.number).Scan(&last)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return false, errFenced
-	case err != nil:
-		return false, err
-	}
-	// It is written also when the transaction was committed: a session that was ended while its commit waited for a standby leaves one that can be seen here,
-	// but is lost when the standby takes over. This commit comes after it, and so waits for the standby too.
-	if _, err := tx.Exec(ctx, `UPDATE evrun.writers SET transaction = $3 WHERE node IN ($1::bigint, -$1::bigint) AND connection = $2`,
-		node, c.number, max(last, begun)); err != nil {
-		return false, err
-	}
-	return last >= begun, tx.Commit(ctx)
-}
-
-// askWithin is how long one such question waits, on a connection that may hang.
-const askWithin = 15 * time.Second
 
 func (c *session) close() {
 	if c.conn == nil {

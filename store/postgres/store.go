@@ -45,7 +45,8 @@ type Store struct {
 	node       atomic.Int64 // as which this process holds leases; 0: it holds none
 	anonymous  int64        // see writerID
 	gate       gate
-	writer     *writer       // of appends, claims, and settlements without user statements
+	appends    *writer       // of what is accepted from outside
+	writer     *writer       // of claims, and settlements without user statements
 	statements *writer       // of settlements with user statements
 	holds      *writer       // of those that may take long
 	changes    chan *session // those that are free
@@ -96,9 +97,7 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 	}
 	s := &Store{opt: opt, config: config, anonymous: newAnonymous(), abandoned: make(chan struct{}), changes: make(chan *session, changeSessions)}
 	s.gate.begun = make(chan struct{})
-	s.writer, s.statements, s.holds = newWriter(s, writerSession), newWriter(s, statementsSession), newWriter(s, holdsSession)
-	s.statements.single, s.statements.c.hot = true, false
-	s.holds.single, s.holds.c.hot = true, false
+	s.makeWriters()
 	for i := range changeSessions {
 		s.changes <- &session{s: s, number: sessions - changeSessions + i}
 	}
@@ -128,6 +127,15 @@ func upkeep(ctx context.Context, config *pgxpool.Config) (*pgxpool.Pool, error) 
 	return pgxpool.NewWithConfig(ctx, config)
 }
 
+// makeWriters makes the writers. Appends and settlements are on two connections: neither waits for the other, and the server works at both at once.
+func (s *Store) makeWriters() {
+	s.appends, s.writer = newWriter(s, appendsSession), newWriter(s, writerSession)
+	s.statements, s.holds = newWriter(s, statementsSession), newWriter(s, holdsSession)
+	for _, w := range []*writer{s.statements, s.holds} {
+		w.single, w.c.hot = true, false
+	}
+}
+
 func newStoreID() string {
 	var b [5]byte
 	rand.Read(b[:]) // documented never to fail
@@ -142,7 +150,7 @@ func (s *Store) Run(ctx context.Context) error {
 	writing, stop := context.WithCancel(context.Background())
 	defer stop()
 	var writers sync.WaitGroup
-	for _, w := range []*writer{s.writer, s.statements, s.holds} {
+	for _, w := range []*writer{s.appends, s.writer, s.statements, s.holds} {
 		writers.Go(func() { w.run(writing) })
 	}
 	close(s.gate.begun)

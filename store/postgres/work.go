@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"time"
 
 	"evrun/events"
 	"evrun/store"
@@ -13,12 +14,13 @@ import (
 
 // work is a batch of writes on its way into one transaction.
 type work struct {
-	w    *writer
-	c    *session
-	ctx  context.Context
-	now  int64
-	ops  []*op
-	runs []entry // in the order of the writes
+	w     *writer
+	c     *session
+	ctx   context.Context
+	began time.Time
+	now   int64
+	ops   []*op
+	runs  []entry // in the order of the writes
 
 	in   intake
 	from []*op // whose the events of in are
@@ -46,8 +48,8 @@ type entry struct {
 
 func (e *entry) key() [2]int64 { return [2]int64{e.row.sequence, e.row.handler} }
 
-func (w *writer) newWork(ctx context.Context, ops []*op) *work {
-	x := &work{w: w, c: w.c, ctx: ctx, now: schema.Micros(w.s.opt.Now()), ops: ops, wantRuns: w.s.wantRuns()}
+func (w *writer) newWork(ctx context.Context, ops []*op, began time.Time) *work {
+	x := &work{w: w, c: w.c, ctx: ctx, began: began, now: schema.Micros(w.s.opt.Now()), ops: ops, wantRuns: w.s.wantRuns()}
 	x.in.now = x.now
 	for _, o := range ops {
 		for i := range o.claims {
@@ -193,7 +195,11 @@ func (x *work) end(m *wire.Message, whole bool) error {
 	} else if m.Len() == 1 { // nothing but the fence: a Ping
 		return x.ping()
 	}
-	return x.c.finish(x.ctx, ending{message: m, changed: x.changedKeys, done: func(results []wire.Result) (store.Commit, error) {
+	answers := func() { // the next transaction may be on its way
+		x.wrote(nil)
+		answer(x.ops, nil)
+	}
+	return x.c.finish(x.ctx, ending{message: m, changed: x.changedKeys, published: answers, done: func(results []wire.Result) (store.Commit, error) {
 		if err := x.in.accepted(x.ctx, s, results, at); err != nil {
 			return store.Commit{}, err
 		}
@@ -225,6 +231,10 @@ func (x *work) ping() error {
 	m := &wire.Message{}
 	m.Add("SELECT")
 	_, _, err := x.c.conn.Send(x.ctx, m)
+	if err == nil {
+		x.wrote(nil)
+		answer(x.ops, nil)
+	}
 	return err
 }
 
@@ -290,8 +300,10 @@ func (x *work) answers() {
 	}
 }
 
-// runsWritten is the number of claims and settlements.
-func (x *work) runsWritten() int { return len(x.runs) }
+// wrote reports the transaction.
+func (x *work) wrote(err error) {
+	x.w.s.wrote(store.Written{Events: len(x.in.fresh), Known: x.in.known, Runs: len(x.runs), Took: time.Since(x.began), Err: err})
+}
 
 // addMarks moves the low-water marks, of the slots that the caller has taken. A process without leases moves those of free slots: nobody else does.
 func (x *work) addMarks(m *wire.Message) {

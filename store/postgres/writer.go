@@ -152,7 +152,9 @@ func (w *writer) write(batch []*op) {
 		err := w.c.retry(ctx, func(ctx context.Context) error { return w.once(ctx, batch) })
 		var failed *opError
 		switch {
-		case err == nil || len(batch) == 1:
+		case err == nil: // their answers come when it is published
+			return
+		case len(batch) == 1:
 			answer(batch, err)
 			return
 		case errors.As(err, &failed):
@@ -195,13 +197,13 @@ type opError struct {
 func (e *opError) Error() string { return e.err.Error() }
 func (e *opError) Unwrap() error { return e.err }
 
-// once writes the batch in one transaction.
+// once writes the batch in one transaction, whose success is answered when it is published.
 func (w *writer) once(ctx context.Context, batch []*op) error {
 	began := time.Now()
 	if err := w.c.ready(ctx); err != nil {
 		return errors.Join(conn.ErrAway, err)
 	}
-	x := w.newWork(ctx, batch)
+	x := w.newWork(ctx, batch, began)
 	err := x.prepare()
 	switch {
 	case err != nil:
@@ -216,8 +218,8 @@ func (w *writer) once(ctx context.Context, batch []*op) error {
 	if err = w.c.ended(ctx, err); conn.Hindered(err) {
 		w.careful = 32
 	}
-	if err == nil || !passes(err) {
-		w.s.wrote(store.Written{Events: len(x.in.fresh), Known: x.in.known, Runs: x.runsWritten(), Took: time.Since(began), Err: err})
+	if err != nil && !passes(err) {
+		x.wrote(err)
 	}
 	return err
 }

@@ -7,8 +7,8 @@ import (
 
 // The most connections that a daemon opens, by what they are for.
 const (
-	Changes    = 4           // other writes than those of events and runs
-	Writers    = 3 + Changes // events and runs, statements of users, and those that may take long
+	Changes    = 3           // other writes than those of events and runs
+	Writers    = 4 + Changes // events, runs, statements of users, and those that may take long
 	UserReads  = 2           // statements of users that only read
 	Reads      = 4           // queries of the store, unless the address has pool_max_conns
 	Upkeep     = 4           // pruning, and small questions of the store's own

@@ -176,7 +176,6 @@ CREATE TABLE evrun.users (
 );
 -- Whatever the case of its ASCII letters.
 CREATE UNIQUE INDEX users_email ON evrun.users (lower(email COLLATE "C"));
-CREATE INDEX users_event ON evrun.users (event_id);
 
 CREATE TABLE evrun.schedules (
   name   text COLLATE "C" PRIMARY KEY,
