@@ -3,9 +3,12 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"evrun/store"
 )
 
 // committed finds out whether the connection's last transaction was committed, after its answer was lost. It returns an error if that can't be found out
@@ -33,6 +36,8 @@ func (c *session) committed(ctx context.Context) (bool, error) {
 		return false, errFenced
 	case err != nil:
 		return false, err
+	case last < c.last:
+		return false, c.s.lost(c.last - last)
 	}
 	// It is written also when the transaction was committed: a session that was ended while its commit waited for a standby leaves one that can be seen here,
 	// but is lost when the standby takes over. This commit comes after it, and so waits for the standby too.
@@ -46,8 +51,35 @@ func (c *session) committed(ctx context.Context) (bool, error) {
 	if err := tx.Commit(ctx); err != nil {
 		return false, err
 	}
-	c.begun = next
+	c.begun, c.last = next, next
 	return committed, nil
+}
+
+// known ends the store if the database does not know of a transaction that was committed on this connection before it broke. before is the node as which
+// that was.
+func (c *session) known(ctx context.Context, made *pgx.Conn, before int64) error {
+	if before != c.node {
+		c.last = 0
+	}
+	if c.last == 0 {
+		return nil
+	}
+	var last int64
+	err := made.QueryRow(ctx, `SELECT transaction FROM evrun.writers WHERE node IN ($1::bigint, -$1::bigint) AND connection = $2`, c.node, c.number).Scan(&last)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows): // its first transaction will notice
+		return nil
+	case err == nil && last < c.last:
+		err = c.s.lost(c.last - last)
+	}
+	return err
+}
+
+// lost ends the store, of whose transactions the database has lost some.
+func (s *Store) lost(transactions int64) error {
+	err := fmt.Errorf("%w: %d of its transactions are not there", store.ErrBroken, transactions)
+	s.wentBack(err)
+	return err
 }
 
 // askWithin is how long one such question waits, on a connection that may hang.

@@ -46,7 +46,7 @@ func (s *Store) meet(ctx context.Context) (err error) {
 	if s.peers.reader, err = reads.Open(ctx, reading, s.id); err != nil {
 		return err
 	}
-	of := feed.Options{Pool: s.peers.pool, Reader: s.peers.reader, OnCommit: s.opt.OnCommit, OnForeign: s.opt.OnForeign, WantRuns: s.opt.WantRuns, Warn: s.opt.Warn}
+	of := feed.Options{Pool: s.peers.pool, Reader: s.peers.reader, OnCommit: s.opt.OnCommit, OnForeign: s.opt.OnForeign, WantRuns: s.opt.WantRuns, Warn: s.opt.Warn, WentBack: s.wentBack}
 	var member atomic.Pointer[nodes.Member] // the feed may call before there is one
 	if s.opt.Node != nil {
 		of.OnPeers = func() {
@@ -123,6 +123,17 @@ func (s *Store) fenced(node int64) {
 	s.node.CompareAndSwap(node, 0)
 	if m := s.peers.member; m != nil {
 		m.Fenced(node)
+	}
+}
+
+// wentBack ends the store: the database has lost what it had committed. Workers are ahead of it, and would take new events for those that they had under the
+// same sequences; at the next start they begin at the stored marks.
+func (s *Store) wentBack(err error) {
+	err = fmt.Errorf("%w: the database has lost what it had acknowledged, because it failed over to a server that was behind, or was restored: %w. "+
+		"Start again: what was lost is gone, the rest goes on", store.ErrBroken, err)
+	select {
+	case s.broken <- err:
+	default: // once is enough
 	}
 }
 

@@ -38,6 +38,7 @@ type session struct {
 	user   *guard.Statements // of the connection; nil: not used yet
 	node   int64             // as which it is connected: see Store.writerID
 	begun  int64             // transactions
+	last   int64             // that is known to be committed, as this node
 	used   time.Time         // when it last was
 	hot    bool              // it has no statements of users: their plans are not for ours
 }
@@ -68,6 +69,7 @@ func (c *session) ready(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	before := c.node
 	c.conn, c.node = wire.New(made), node
 	if c.hot {
 		if _, err := made.Exec(ctx, hotSettings); err != nil {
@@ -76,9 +78,12 @@ func (c *session) ready(ctx context.Context) error {
 		}
 	}
 	if node < 0 {
-		if err = anonymousRow(ctx, made, node, c.number); err != nil {
-			c.close()
-		}
+		err = anonymousRow(ctx, made, node, c.number)
+	} else {
+		err = c.known(ctx, made, before)
+	}
+	if err != nil {
+		c.close()
 	}
 	return err
 }
@@ -265,6 +270,7 @@ func (c *session) finish(ctx context.Context, e ending) error {
 		}
 		results = nil
 	}
+	c.last = c.begun
 	s.at(AfterCommit)
 	commit, err := e.done(results)
 	if err != nil {

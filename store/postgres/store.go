@@ -50,6 +50,7 @@ type Store struct {
 	statements *writer       // of settlements with user statements
 	holds      *writer       // of those that may take long
 	changes    chan *session // those that are free
+	broken     chan error    // why the store must end
 	abandoned  chan struct{} // closed when nobody waits any longer to learn what became of a commit
 	hasKeys    atomic.Bool   // there are keys of pruned events, as far as known
 
@@ -95,7 +96,7 @@ func Open(ctx context.Context, address string, opt Options) (*Store, error) {
 	if err := transfer.Refusal(ctx, c); err != nil {
 		return nil, err
 	}
-	s := &Store{opt: opt, config: config, anonymous: newAnonymous(), abandoned: make(chan struct{}), changes: make(chan *session, changeSessions)}
+	s := &Store{opt: opt, config: config, anonymous: newAnonymous(), broken: make(chan error, 1), abandoned: make(chan struct{}), changes: make(chan *session, changeSessions)}
 	s.gate.begun = make(chan struct{})
 	s.makeWriters()
 	for i := range changeSessions {
@@ -154,14 +155,18 @@ func (s *Store) Run(ctx context.Context) error {
 		writers.Go(func() { w.run(writing) })
 	}
 	close(s.gate.begun)
-	<-ctx.Done()
+	var broken error
+	select {
+	case broken = <-s.broken:
+	case <-ctx.Done():
+	}
 	last := time.AfterFunc(endWithin, func() { close(s.abandoned) })
 	defer last.Stop()
 	s.gate.close()
 	stop()
 	writers.Wait()
 	s.leave()
-	return nil
+	return broken
 }
 
 // endWithin is how long the end of Run waits for a database that does not answer.

@@ -54,7 +54,7 @@ func (f *Feed) Record(c store.Foreign) (statement string, args []any, err error)
 // begin finds out where the journal and the changes end.
 func (f *Feed) begin(ctx context.Context) (err error) {
 	f.seen = seen{ids: map[int64]bool{}, newest: map[int64]int64{}, looked: time.Now(), purged: time.Now()}
-	if f.last, err = f.head(ctx); err != nil {
+	if f.last, _, err = f.head(ctx); err != nil {
 		return err
 	}
 	// What was changed before this process reads anything is not news. Rows with smaller numbers than the greatest may become visible later.
@@ -69,9 +69,10 @@ func (f *Feed) begin(ctx context.Context) (err error) {
 	return err
 }
 
-func (f *Feed) head(ctx context.Context) (head int64, err error) {
-	err = f.opt.Pool.QueryRow(ctx, `SELECT head FROM evrun.journal`).Scan(&head)
-	return head, err
+// head reads the journal's head, and the id of the event that was published last; empty: it was deleted.
+func (f *Feed) head(ctx context.Context) (head int64, last string, err error) {
+	err = f.opt.Pool.QueryRow(ctx, `SELECT head, coalesce((SELECT id FROM evrun.events WHERE sequence = $1), '') FROM evrun.journal`, f.last).Scan(&head, &last)
+	return head, last, err
 }
 
 // know notes a change. It needs publishing, as all that follows.

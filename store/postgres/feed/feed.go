@@ -36,6 +36,9 @@ type Options struct {
 	OnForeign func(store.Foreign)
 	WantRuns  func() bool
 	Warn      func(string)
+	// WentBack is called when the database has lost what it had committed: it failed over to a server that was behind, or was restored. What this process
+	// knows of the journal is then worth nothing.
+	WentBack func(error)
 	// OnPeers is called when another process says that it has given, taken or wants slots of handlers. It must not block.
 	OnPeers func()
 }
@@ -66,7 +69,8 @@ type Feed struct {
 
 	// publishing is held by who calls OnCommit and OnForeign, and guards what they have seen. Who unlocks it looks at the queue again.
 	publishing sync.Mutex
-	last       int64 // every event up to here is published
+	last       int64  // every event up to here is published
+	lastID     string // the id of the event with that sequence; empty: not known
 	seen       seen
 	warned     string
 
@@ -99,6 +103,9 @@ const (
 func New(ctx context.Context, opt Options) (*Feed, error) {
 	if opt.Warn == nil {
 		opt.Warn = func(string) {}
+	}
+	if opt.WentBack == nil {
+		opt.WentBack = func(err error) { opt.Warn(err.Error()) }
 	}
 	f := &Feed{opt: opt, origin: rand.Int64(), wake: make(chan struct{}, 1)}
 	f.notes = notes{pool: opt.Pool, origin: f.origin, wake: make(chan struct{}, 1)}
@@ -234,9 +241,9 @@ func (f *Feed) publish(e *entry) {
 		c.Events = nil
 	} else if c.Events[0].Sequence <= f.last { // some were read from the journal before this process had the answer to its COMMIT
 		from, _ := slices.BinarySearchFunc(c.Events, f.last+1, func(e *events.Event, sequence int64) int { return cmp.Compare(e.Sequence, sequence) })
-		c.Events, f.last = c.Events[from:], to
+		c.Events, f.last, f.lastID = c.Events[from:], to, c.Events[len(c.Events)-1].ID
 	} else {
-		f.last = to
+		f.last, f.lastID = to, c.Events[len(c.Events)-1].ID
 	}
 	if len(c.Events)+len(c.Runs) > 0 {
 		f.opt.OnCommit(c)

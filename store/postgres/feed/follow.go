@@ -66,14 +66,13 @@ func (f *Feed) catchUp(ctx context.Context, look bool) error {
 		return err
 	}
 	if look {
-		head, err := f.head(ctx)
+		head, last, err := f.head(ctx)
 		if err != nil {
 			return again(err)
 		}
-		if head < f.last {
-			f.opt.Warn(fmt.Sprintf("the database has lost events: its journal ended at %d, and ends at %d now", f.last, head))
-			f.last = head
-			f.foreign(store.Foreign{Handlers: true, Schedules: true, Tokens: true, All: true})
+		if head < f.last || f.another(last) {
+			f.wentBack()
+			f.last, f.lastID = head, ""
 		}
 		heard.head = max(heard.head, head)
 	}
@@ -102,20 +101,38 @@ func (f *Feed) catchUp(ctx context.Context, look bool) error {
 	return nil
 }
 
+// another reports whether the last published event was another one than that which the journal has now; an empty id: none is there.
+func (f *Feed) another(id string) bool { return id != "" && f.lastID != "" && id != f.lastID }
+
+func (f *Feed) wentBack() {
+	f.opt.WentBack(fmt.Errorf("event #%d was another one before, or is not there any more", f.last))
+}
+
 func heardNothing(h heard) heard { return heard{head: h.head} }
 
 // readTo publishes what others have written up to a sequence.
 func (f *Feed) readTo(ctx context.Context, sequence int64) error {
 	for f.last < sequence {
-		page, err := f.opt.Reader.Events(ctx, store.EventQuery{After: f.last, Before: sequence + 1, Limit: pageSize})
+		page, err := f.opt.Reader.Events(ctx, store.EventQuery{After: f.last - 1, Before: sequence + 1, Limit: pageSize})
 		if err != nil {
 			return err
 		}
+		if len(page) > 0 && page[0].Sequence == f.last { // known; but is it still the one that is?
+			if f.another(page[0].ID) {
+				f.wentBack()
+			}
+			if page = page[1:]; len(page) == 0 && sequence > f.last {
+				page, err = f.opt.Reader.Events(ctx, store.EventQuery{After: f.last, Before: sequence + 1, Limit: pageSize})
+				if err != nil {
+					return err
+				}
+			}
+		}
 		if len(page) == 0 { // a hole, or deleted events
-			f.last = sequence
+			f.last, f.lastID = sequence, ""
 			return nil
 		}
-		f.last = page[len(page)-1].Sequence
+		f.last, f.lastID = page[len(page)-1].Sequence, page[len(page)-1].ID
 		f.opt.OnCommit(store.Commit{Events: page, Elsewhere: true})
 	}
 	return nil
