@@ -19,13 +19,19 @@ const oldest = 14
 // errOld: the server is too old.
 var errOld = errors.New("evrun needs PostgreSQL " + strconv.Itoa(oldest) + " or later")
 
-// Fit returns an error for a server that is too old. It asks nothing: the server has said its version.
+// errEncoding: texts of events may have any character.
+var errEncoding = errors.New("the database's encoding is not UTF8")
+
+// Fit returns an error for a server that is too old, and for a database in another encoding. It asks nothing: the server has said both.
 func Fit(c *pgx.Conn) error {
 	version := c.PgConn().ParameterStatus("server_version")
 	if digits := strings.IndexFunc(version, func(r rune) bool { return r < '0' || r > '9' }); digits > 0 {
 		if n, err := strconv.Atoi(version[:digits]); err == nil && n < oldest {
 			return &store.OpenError{Err: errOld, Hint: "the server has version " + version + ": upgrade it, or name another one"}
 		}
+	}
+	if encoding := c.PgConn().ParameterStatus("server_encoding"); encoding != "" && encoding != "UTF8" {
+		return &store.OpenError{Err: errEncoding, Hint: "it is " + encoding + ": CREATE DATABASE … ENCODING UTF8 TEMPLATE template0"}
 	}
 	return nil
 }

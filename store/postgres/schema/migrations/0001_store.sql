@@ -1,7 +1,8 @@
 -- The tables of evrun's store. They are in a schema of their own; the users' own tables are in others. Times are microseconds since the Unix epoch, in UTC.
+-- Keys are in the order of their bytes: an index in the order of a language breaks when a new system sorts otherwise.
 
 CREATE TABLE evrun.meta (
-  key   text PRIMARY KEY,
+  key   text COLLATE "C" PRIMARY KEY,
   value text NOT NULL
 );
 
@@ -139,7 +140,7 @@ CREATE INDEX runs_joined ON evrun.runs (handler, joined, sequence) WHERE joined 
 -- The texts of conditions (when): a skipped run names the one that was false.
 CREATE TABLE evrun.conditions (
   id   integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  text text NOT NULL UNIQUE
+  text text COLLATE "C" NOT NULL UNIQUE
 );
 
 -- Failed attempts only; a run that succeeds at once has none.
@@ -187,7 +188,7 @@ CREATE TABLE evrun.schedules (
 );
 
 CREATE TABLE evrun.batches (
-  id         text PRIMARY KEY,
+  id         text COLLATE "C" PRIMARY KEY,
   action     text NOT NULL,
   details    text NOT NULL,
   actor      text NOT NULL,
@@ -201,7 +202,7 @@ CREATE TABLE evrun.batches (
 );
 
 CREATE TABLE evrun.tokens (
-  name       text PRIMARY KEY,
+  name       text COLLATE "C" PRIMARY KEY,
   hash       bytea NOT NULL UNIQUE,     -- SHA-256
   rights     text NOT NULL,             -- one a line
   rate       text NOT NULL,
@@ -212,7 +213,7 @@ CREATE TABLE evrun.tokens (
 
 -- The statements that made the users' own tables, so that each runs once.
 CREATE TABLE evrun.user_migrations (
-  statement  text PRIMARY KEY,
+  statement  text COLLATE "C" PRIMARY KEY,
   handler    text NOT NULL,
   applied_at bigint NOT NULL
 );
