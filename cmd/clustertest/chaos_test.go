@@ -75,13 +75,19 @@ func (n *node) disturb(r *rand.Rand) string {
 
 // Three daemons share a database. They are killed, stopped for 10 s and cut off from it at random, while events come in: each event that was
 // acknowledged has exactly one effect, in a table without unique keys; the events of a key ran in order; each slot of a schedule fired once.
+//
+//	EVRUN_ROUNDS=20 EVRUN_EVENTS=100000 go test -timeout 2h -run TestThreeDaemonsInChaos -v ./cmd/clustertest
 func TestThreeDaemonsInChaos(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a proof with daemons of its own: runs without -short")
 	}
-	rounds, total := storetest.Size(t, "EVRUN_ROUNDS", 1, 3), storetest.Size(t, "EVRUN_EVENTS", 10_000, 100_000)
+	t.Parallel() // it waits most of the time
+	rounds, total := storetest.Size(t, "EVRUN_ROUNDS", 1, 3), storetest.Size(t, "EVRUN_EVENTS", 10_000, 30_000)
 	for round := range rounds {
-		t.Run(fmt.Sprint(round), func(t *testing.T) { chaos(t, total, uint64(time.Now().UnixNano())) })
+		t.Run(fmt.Sprint(round), func(t *testing.T) {
+			t.Parallel()
+			chaos(t, total, uint64(time.Now().UnixNano()))
+		})
 	}
 }
 
@@ -122,6 +128,7 @@ func TestWithoutTheFence(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a proof with daemons of its own: runs without -short")
 	}
+	t.Parallel() // it waits most of the time
 	w := cluster(t, unfenced+"=1")
 	l := &load{w: w, senders: 32, total: 200_000, request: 100, over: 2 * time.Minute}
 	ctx, stop := context.WithCancel(t.Context())

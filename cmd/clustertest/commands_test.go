@@ -58,6 +58,7 @@ func TestCommandsFromAnyMachine(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a proof with daemons of its own: runs without -short")
 	}
+	t.Parallel() // it waits most of the time
 	w := cluster(t)
 	away := t.TempDir()
 	text, err := os.ReadFile(filepath.Join(w.nodes[0].dir, "evrun.yaml"))

@@ -112,11 +112,21 @@ func (l *load) progress() int {
 // settled waits until every acknowledged event has its effect, or nothing more is to be done, and completes the history.
 func (l *load) settled() *history {
 	l.w.t.Helper()
-	l.w.until("every run is settled", func() (bool, string) {
+	for last := int64(-1); ; { // as long as it goes on
 		effects := l.w.number(`SELECT count(DISTINCT id) FROM effects`)
-		open := l.w.number(`SELECT count(*) FROM evrun.runs WHERE state <= 2`)
-		return int(effects) >= l.progress() && open == 0, fmt.Sprintf("%d of %d have effects, %d runs are open", effects, l.progress(), open)
-	})
+		if effects == last {
+			l.w.until("every run is settled", func() (bool, string) {
+				open := l.w.number(`SELECT count(*) FROM evrun.runs WHERE state <= 2`)
+				now := l.w.number(`SELECT count(DISTINCT id) FROM effects`)
+				return now > effects || int(now) >= l.progress() && open == 0, fmt.Sprintf("%d of %d have effects, %d runs are open", now, l.progress(), open)
+			})
+			if l.w.number(`SELECT count(DISTINCT id) FROM effects`) == effects {
+				break
+			}
+		}
+		last = effects
+		time.Sleep(100 * time.Millisecond) // other processes
+	}
 	return l.read()
 }
 

@@ -37,7 +37,7 @@ func TestAnEventIsKnownWhileItIsPruned(t *testing.T) {
 		list = append(list, s)
 	}
 	const each = 40
-	for round := range storetest.Size(t, "EVRUN_PRUNE_ROUNDS", 15, 150) {
+	for round := range storetest.Size(t, "EVRUN_PRUNE_ROUNDS", 15, 40) {
 		batch := func() []*events.Event {
 			evs := make([]*events.Event, each)
 			for i := range evs {

@@ -181,7 +181,7 @@ func TestRunnersShareADatabase(t *testing.T) {
 	}
 	total, steps := 0, 150
 	if storetest.Long() {
-		steps = 2000
+		steps = 400
 	}
 	for range steps {
 		var evs []*events.Event

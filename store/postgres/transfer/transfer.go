@@ -205,6 +205,10 @@ func Refusal(ctx context.Context, c interface {
 	return transfer.Refusal(departure, arrival)
 }
 
+// blank is a query for 1 if a store has nothing yet: a move that was killed while it made the tables leaves such a store.
+const blank = `SELECT CASE WHEN EXISTS (SELECT 1 FROM evrun.events) OR EXISTS (SELECT 1 FROM evrun.handlers) OR EXISTS (SELECT 1 FROM evrun.users)
+	OR EXISTS (SELECT 1 FROM evrun.schedules) OR EXISTS (SELECT 1 FROM evrun.pruned_keys) THEN 0 ELSE 1 END`
+
 // Arrival implements [transfer.Target].
 func (s *Store) Arrival(ctx context.Context) (*transfer.Arrival, error) {
 	if s.empty {
@@ -214,7 +218,11 @@ func (s *Store) Arrival(ctx context.Context) (*transfer.Arrival, error) {
 	err := s.c.QueryRow(ctx, `SELECT value FROM evrun.meta WHERE key = $1`, transfer.ArrivalKey).Scan(&text)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return nil, fmt.Errorf("the database: %w: it has a store already", transfer.ErrNotEmpty)
+		var nothing int64
+		if err = s.c.QueryRow(ctx, blank).Scan(&nothing); err == nil && nothing == 0 {
+			err = fmt.Errorf("the database: %w: it has a store already", transfer.ErrNotEmpty)
+		}
+		return nil, err
 	case err != nil:
 		return nil, err
 	}
