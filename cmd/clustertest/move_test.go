@@ -41,7 +41,6 @@ func TestAStoreMovesThereAndBackUnderKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a proof with daemons of its own: runs without -short")
 	}
-	t.Parallel() // it waits most of the time
 	s := server(t)
 	s.Exec(t, "postgres", "CREATE DATABASE proof")
 	w := &world{t: t}

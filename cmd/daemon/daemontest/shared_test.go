@@ -136,7 +136,7 @@ func TestDaemonsShareAStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	second.Write(t, string(text)+"# edited\n")
+	second.Write(t, strings.Replace(string(text), "every: 1h", "every: 2h", 1))
 	until(t, first, "the wiring of the other has changed", func(s api.Status) bool {
 		return len(s.Nodes) == 2 && s.Nodes[0].Wiring != s.Nodes[1].Wiring && wiringOf(s, "mail-1") != before
 	})
