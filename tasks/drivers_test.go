@@ -22,6 +22,9 @@ func (m withPostgres) Run() int {
 // What the runner promises holds on PostgreSQL as it does on SQLite: these tests run on both. Not among them: those in a synctest bubble, where time
 // stands still while a server is asked (proofs_test.go has others in their place), and those that read SQLite's files or speak its dialect.
 func TestTheProofsHoldOnPostgreSQL(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the same functions run on SQLite; package sharedtest is for the race detector")
+	}
 	postgrestest.Bin(t)
 	onPostgres = true
 	defer func() { onPostgres = false }()
