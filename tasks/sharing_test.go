@@ -43,11 +43,7 @@ func doneBy(t testing.TB, name string) []emission.Entry {
 // Two runners share a store. Their slots move at random, while events come in, attempts fail, runners are stopped, and nodes lose their leases. Each event
 // has exactly one effect of each handler, keys keep their order, and nothing is lost.
 func TestRunnersShareAStore(t *testing.T) {
-	seeds := 2
-	if storetest.Long() {
-		seeds = 30
-	}
-	for seed := range seeds {
+	for seed := range storetest.Size(t, "EVRUN_SHARING", 2, 5) {
 		t.Run(fmt.Sprint("seed-", seed), func(t *testing.T) { share(t, uint64(seed)) })
 	}
 }
