@@ -36,7 +36,7 @@ func (c *session) committed(ctx context.Context) (bool, error) {
 		return false, errFenced
 	case err != nil:
 		return false, err
-	case last < c.last:
+	case node > 0 && c.lastAs == node && last < c.last:
 		return false, c.s.lost(c.last - last)
 	}
 	// It is written also when the transaction was committed: a session that was ended while its commit waited for a standby leaves one that can be seen here,
@@ -51,17 +51,13 @@ func (c *session) committed(ctx context.Context) (bool, error) {
 	if err := tx.Commit(ctx); err != nil {
 		return false, err
 	}
-	c.begun, c.last = next, next
+	c.begun, c.last, c.lastAs = next, next, node
 	return committed, nil
 }
 
-// known ends the store if the database does not know of a transaction that was committed on this connection before it broke. before is the node as which
-// that was.
-func (c *session) known(ctx context.Context, made *pgx.Conn, before int64) error {
-	if before != c.node {
-		c.last = 0
-	}
-	if c.last == 0 {
+// known ends the store if the database does not know of a transaction that was committed on this connection, as the same node, before it broke.
+func (c *session) known(ctx context.Context, made *pgx.Conn) error {
+	if c.lastAs != c.node {
 		return nil
 	}
 	var last int64

@@ -38,7 +38,8 @@ type session struct {
 	user   *guard.Statements // of the connection; nil: not used yet
 	node   int64             // as which it is connected: see Store.writerID
 	begun  int64             // transactions
-	last   int64             // that is known to be committed, as this node
+	last   int64             // that is known to be committed...
+	lastAs int64             // ...as this node
 	used   time.Time         // when it last was
 	hot    bool              // it has no statements of users: their plans are not for ours
 }
@@ -69,7 +70,6 @@ func (c *session) ready(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	before := c.node
 	c.conn, c.node = wire.New(made), node
 	if c.hot {
 		if _, err := made.Exec(ctx, hotSettings); err != nil {
@@ -80,7 +80,7 @@ func (c *session) ready(ctx context.Context) error {
 	if node < 0 {
 		err = anonymousRow(ctx, made, node, c.number)
 	} else {
-		err = c.known(ctx, made, before)
+		err = c.known(ctx, made)
 	}
 	if err != nil {
 		c.close()
@@ -270,7 +270,7 @@ func (c *session) finish(ctx context.Context, e ending) error {
 		}
 		results = nil
 	}
-	c.last = c.begun
+	c.last, c.lastAs = c.begun, c.node
 	s.at(AfterCommit)
 	commit, err := e.done(results)
 	if err != nil {
